@@ -1,0 +1,2 @@
+//! The `natbed` command.
+fn main() {}
