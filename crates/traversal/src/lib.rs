@@ -1,1 +1,3 @@
-//! natbed-traversal
+//! STUN, TURN and ICE as sans-IO state machines.
+
+pub mod stun;

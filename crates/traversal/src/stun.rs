@@ -1,0 +1,25 @@
+//! STUN (RFC 8489): codec, integrity, transactions, and the Binding server with RFC 5780 behaviour discovery.
+
+pub mod attribute;
+pub mod builder;
+pub mod describe;
+pub mod integrity;
+mod kind;
+mod lookup;
+pub mod message;
+
+pub use attribute::{Attribute, AttributeType, ErrorCode};
+pub use builder::Builder;
+pub use describe::{describe, is_channel_data, is_stun};
+pub use integrity::{IntegrityError, Key};
+pub use message::{Class, Message, Method, ParseError, TransactionId};
+
+/// The value of every message's second word (RFC 8489 section 5).
+pub const MAGIC_COOKIE: u32 = 0x2112_A442;
+/// Length of the message header in octets (RFC 8489 section 5).
+pub const HEADER_LEN: usize = 20;
+/// The port of STUN and TURN servers over UDP and TCP (RFC 8489 section 18.6, RFC 8656 section 21).
+pub const DEFAULT_PORT: u16 = 3478;
+
+#[cfg(test)]
+mod vectors;

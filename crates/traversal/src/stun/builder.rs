@@ -1,0 +1,86 @@
+//! Writing messages.
+
+use super::attribute::{Attribute, AttributeType};
+use super::integrity::{FINGERPRINT_LEN, INTEGRITY_LEN, Key, fingerprint};
+use super::message::{Class, Method, TransactionId, padded};
+use super::{HEADER_LEN, MAGIC_COOKIE};
+
+/// Writes one message into a buffer that may be used again for the next. The buffer holds a whole, valid message after
+/// every call.
+///
+/// ```
+/// use natbed_traversal::stun::{Attribute, Builder, Class, Key, Message, Method, TransactionId};
+///
+/// let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+/// let mut buffer = Vec::new();
+/// Builder::new(&mut buffer, Class::Request, Method::Binding, TransactionId([7; 12]))
+///     .attribute(Attribute::Username("evtj:h6vY"))
+///     .attribute(Attribute::Priority(0x6e00_01ff))
+///     .integrity(&key)
+///     .fingerprint();
+///
+/// let message = Message::parse(&buffer)?;
+/// assert_eq!(message.username(), Some("evtj:h6vY"));
+/// assert!(message.verify_integrity(&key).is_ok() && message.verify_fingerprint());
+/// # Ok::<(), natbed_traversal::stun::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Builder<'b> {
+    buffer: &'b mut Vec<u8>,
+    transaction_id: TransactionId,
+}
+
+impl<'b> Builder<'b> {
+    /// Clears `buffer` and writes the header.
+    pub fn new(buffer: &'b mut Vec<u8>, class: Class, method: Method, transaction_id: TransactionId) -> Self {
+        buffer.clear();
+        buffer.extend_from_slice(&(class.bits() | method.bits()).to_be_bytes());
+        buffer.extend_from_slice(&[0; 2]);
+        buffer.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
+        buffer.extend_from_slice(&transaction_id.0);
+        Self { buffer, transaction_id }
+    }
+
+    /// Appends an attribute, padded with zeros. One that would take the message beyond the 65 535 octets that its
+    /// length field can count is left out: check the length of what you wrap.
+    pub fn attribute(&mut self, attribute: Attribute<'_>) -> &mut Self {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&attribute.kind().0.to_be_bytes());
+        self.buffer.extend_from_slice(&[0; 2]);
+        attribute.encode(self.transaction_id, self.buffer);
+        let value = self.buffer.len() - start - 4;
+        let end = start + 4 + padded(value);
+        match (u16::try_from(value), u16::try_from(end - HEADER_LEN)) {
+            (Ok(value), Ok(length)) => {
+                self.buffer[start + 2..start + 4].copy_from_slice(&value.to_be_bytes());
+                self.buffer.resize(end, 0);
+                self.buffer[2..4].copy_from_slice(&length.to_be_bytes());
+            }
+            _ => self.buffer.truncate(start),
+        }
+        self
+    }
+
+    /// Appends MESSAGE-INTEGRITY over what has been written so far (RFC 8489 section 14.5).
+    pub fn integrity(&mut self, key: &Key) -> &mut Self {
+        let mac = key.sign(self.buffer);
+        self.append(AttributeType::MESSAGE_INTEGRITY, INTEGRITY_LEN, &mac)
+    }
+
+    /// Appends FINGERPRINT, which must come last (RFC 8489 section 14.7).
+    pub fn fingerprint(&mut self) -> &mut Self {
+        let crc = fingerprint(self.buffer);
+        self.append(AttributeType::FINGERPRINT, FINGERPRINT_LEN, &crc.to_be_bytes())
+    }
+
+    fn append(&mut self, kind: AttributeType, whole: u16, value: &[u8]) -> &mut Self {
+        let Ok(length) = u16::try_from(self.buffer.len() - HEADER_LEN + usize::from(whole)) else {
+            return self;
+        };
+        self.buffer.extend_from_slice(&kind.0.to_be_bytes());
+        self.buffer.extend_from_slice(&(whole - 4).to_be_bytes());
+        self.buffer.extend_from_slice(value);
+        self.buffer[2..4].copy_from_slice(&length.to_be_bytes());
+        self
+    }
+}
