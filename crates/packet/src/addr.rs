@@ -211,3 +211,6 @@ impl fmt::Debug for Prefix {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,7 +377,8 @@ impl Quoted {
         }
     }
 
-    fn wire_len(&self, family: Family) -> usize {
+    /// Octets of this quote in an ICMP error: the IP header and eight of the transport.
+    pub(crate) fn wire_len(&self, family: Family) -> usize {
         let ip = if family == Family::V4 { 20 } else { 40 };
         ip + 8
     }
@@ -394,3 +395,6 @@ impl QuotedTransport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

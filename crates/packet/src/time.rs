@@ -75,3 +75,6 @@ impl fmt::Display for Timestamp {
         write!(f, "{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000)
     }
 }
+
+#[cfg(test)]
+mod tests;
