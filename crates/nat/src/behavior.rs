@@ -1,0 +1,503 @@
+//! What a NAT does, axis by axis, in the terms of RFC 4787.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A text is none of an axis's values.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{found}` is not one of {}", expected.join(", "))]
+pub struct UnknownValue {
+    /// The text.
+    pub found: String,
+    /// The values there are, in scenario spelling.
+    pub expected: &'static [&'static str],
+}
+
+macro_rules! axis {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the variants.
+            pub const ALL: &[Self] = &[$(Self::$value,)+];
+            /// Every value in scenario spelling, in the same order.
+            pub const NAMES: &[&str] = &[$($text,)+];
+
+            /// The value in scenario spelling.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownValue;
+
+            fn from_str(text: &str) -> Result<Self, UnknownValue> {
+                match text {
+                    $($text => Ok(Self::$value),)+
+                    _ => Err(UnknownValue { found: text.to_owned(), expected: Self::NAMES }),
+                }
+            }
+        }
+    };
+}
+
+axis! {
+    /// What stands between inside and outside.
+    Kind {
+        /// A NAT that translates addresses and ports (NAPT, RFC 3022 section 4).
+        Nat = "nat",
+        /// Basic NAT (RFC 3022 section 3): one external address for each internal host, ports untouched, no filter.
+        Static = "static",
+        /// A stateful firewall: translates nothing and filters.
+        Firewall = "firewall",
+        /// A plain router: passes everything.
+        None = "none",
+        /// A firewall that drops UDP both ways.
+        UdpBlocked = "udp-blocked",
+        /// A firewall that passes TCP alone, both ways.
+        TcpOnly = "tcp-only",
+    }
+}
+
+axis! {
+    /// Which outbound packets of one internal endpoint share an external endpoint (RFC 4787 section 4.1).
+    Mapping {
+        /// All of them.
+        EndpointIndependent = "endpoint-independent",
+        /// Those to one address.
+        AddressDependent = "address-dependent",
+        /// Those to one address and port.
+        AddressAndPortDependent = "address-and-port-dependent",
+    }
+}
+
+axis! {
+    /// Which remotes may send to a mapping (RFC 4787 section 5).
+    Filtering {
+        /// All of them.
+        EndpointIndependent = "endpoint-independent",
+        /// Those whose address has been sent to.
+        AddressDependent = "address-dependent",
+        /// Those whose address and port have been sent to.
+        AddressAndPortDependent = "address-and-port-dependent",
+    }
+}
+
+axis! {
+    /// Where 'has been sent to' is remembered.
+    FilterScope {
+        /// In each mapping.
+        Mapping = "mapping",
+        /// In the internal endpoint, across its mappings, as RFC 4787 section 5 words it.
+        Endpoint = "endpoint",
+    }
+}
+
+axis! {
+    /// Which mapping an outbound packet leaves through.
+    ReplyMapping {
+        /// The one that its destination calls for.
+        Outbound = "outbound",
+        /// The one that first accepted a packet from exactly this destination, while that mapping lives; else as
+        /// `outbound`.
+        InboundSession = "inbound-session",
+    }
+}
+
+axis! {
+    /// How an external port is chosen (RFC 4787 section 4.2).
+    PortAssignment {
+        /// The internal port if it is free, else as [`OnConflict`] says.
+        Preserve = "preserve",
+        /// One step after the last.
+        Sequential = "sequential",
+        /// Drawn at random (RFC 6056 section 3.3.1).
+        Random = "random",
+    }
+}
+
+axis! {
+    /// What a port-preserving NAT does when the internal port is taken.
+    OnConflict {
+        /// The next free port.
+        Next = "next",
+        /// A random free port.
+        Random = "random",
+    }
+}
+
+axis! {
+    /// Which of several external addresses a mapping gets (RFC 4787 section 4.1, REQ-2).
+    Pooling {
+        /// One for each internal host while it has mappings.
+        Paired = "paired",
+        /// Any.
+        Arbitrary = "arbitrary",
+    }
+}
+
+axis! {
+    /// Whether a packet from inside to an external endpoint comes back in (RFC 4787 section 6).
+    Hairpinning {
+        /// It is dropped.
+        Off = "off",
+        /// It comes from the sender's external endpoint, as REQ-9 wants.
+        ExternalSource = "external-source",
+        /// It comes from the sender's internal endpoint.
+        InternalSource = "internal-source",
+    }
+}
+
+axis! {
+    /// What an inbound packet that nothing lets in does.
+    Unsolicited {
+        /// It is dropped in silence.
+        Drop = "drop",
+        /// It is dropped and answered with an ICMP error.
+        Icmp = "icmp",
+        /// It is dropped, yet takes its addresses and ports in the table, as connection tracking does: an outbound
+        /// flow that would have had them gets another port.
+        CreatesState = "creates-state",
+    }
+}
+
+axis! {
+    /// Which direction resets a mapping's timer (RFC 4787 section 4.3, REQ-6).
+    Refresh {
+        /// Packets from inside.
+        Outbound = "outbound",
+        /// Packets of either direction.
+        Both = "both",
+        /// Packets from outside that the filter accepted.
+        Inbound = "inbound",
+    }
+}
+
+axis! {
+    /// What happens to a packet that would need a mapping more than there may be.
+    OnFull {
+        /// It is dropped in silence.
+        Drop = "drop",
+        /// It is dropped and answered with an ICMP error.
+        Icmp = "icmp",
+    }
+}
+
+impl Mapping {
+    /// The code of the 3 x 3 grid: `EIM`, `ADM` or `APDM`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::EndpointIndependent => "EIM",
+            Self::AddressDependent => "ADM",
+            Self::AddressAndPortDependent => "APDM",
+        }
+    }
+}
+
+impl Filtering {
+    /// The code of the 3 x 3 grid: `EIF`, `ADF` or `APDF`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::EndpointIndependent => "EIF",
+            Self::AddressDependent => "ADF",
+            Self::AddressAndPortDependent => "APDF",
+        }
+    }
+}
+
+/// A range of ports with both its ends, `1024-65535` in scenario spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PortRange {
+    /// The lowest port.
+    pub first: u16,
+    /// The highest port.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// The range from `first` to `last`.
+    pub const fn new(first: u16, last: u16) -> Self {
+        Self { first, last }
+    }
+
+    /// Whether `port` is in the range.
+    pub const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+
+    /// How many ports the range has; 0 if it is reversed.
+    pub const fn size(self) -> u32 {
+        (self.last as u32 + 1).saturating_sub(self.first as u32)
+    }
+}
+
+/// A text is not a [`PortRange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("expected two ports, such as 1024-65535")]
+pub struct PortRangeSyntax;
+
+impl FromStr for PortRange {
+    type Err = PortRangeSyntax;
+
+    fn from_str(text: &str) -> Result<Self, PortRangeSyntax> {
+        let port = |text: &str| text.trim().parse().map_err(|_| PortRangeSyntax);
+        let (first, last) = text.split_once('-').ok_or(PortRangeSyntax)?;
+        Ok(Self { first: port(first)?, last: port(last)? })
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+/// What a NAT does. The default is an endpoint-independent mapping with address-and-port-dependent filtering and
+/// random ports.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Behavior {
+    /// What kind of box it is.
+    pub kind: Kind,
+    /// Which packets share an external endpoint. A firewall has no use for it.
+    pub mapping: Mapping,
+    /// Which remotes may send in.
+    pub filtering: Filtering,
+    /// Where 'has been sent to' is remembered.
+    pub filter_scope: FilterScope,
+    /// Which mapping a packet leaves through.
+    pub reply_mapping: ReplyMapping,
+    /// How an external port is chosen.
+    pub ports: PortAssignment,
+    /// How it is chosen when `ports` is `preserve` and the internal port is taken or out of range.
+    pub on_conflict: OnConflict,
+    /// Distance from one port to the next when `ports` is `sequential`.
+    pub step: u16,
+    /// The external ports there are.
+    pub port_range: PortRange,
+    /// Whether one external port may carry several mappings to different remotes.
+    pub port_overloading: bool,
+    /// Whether an even internal port gets an even external port, and an odd one an odd one (RFC 4787 REQ-4).
+    pub port_parity: bool,
+    /// Ports in the block that each internal host gets its ports from.
+    pub port_block: Option<u16>,
+    /// Which of several external addresses a mapping gets.
+    pub pooling: Pooling,
+    /// Whether packets from inside to an external endpoint come back in.
+    pub hairpinning: Hairpinning,
+    /// What an inbound packet that nothing lets in does.
+    pub unsolicited: Unsolicited,
+    /// How long a mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
+    pub udp_timeout: Duration,
+    /// The same before the first packet from outside was let in; `udp_timeout` if absent.
+    pub udp_timeout_new: Option<Duration>,
+    /// Which direction refreshes a mapping.
+    pub refresh: Refresh,
+    /// How long a remote may send in after the last packet to it; as long as the mapping lives if absent.
+    pub filter_timeout: Option<Duration>,
+    /// The most mappings there may be.
+    pub max_mappings: Option<u32>,
+    /// The most mappings that one internal host may have (RFC 6888 REQ-4).
+    pub max_mappings_per_host: Option<u32>,
+    /// What happens to a packet that would need one more.
+    pub on_full: OnFull,
+}
+
+impl Default for Behavior {
+    fn default() -> Self {
+        Self {
+            kind: Kind::Nat,
+            mapping: Mapping::EndpointIndependent,
+            filtering: Filtering::AddressAndPortDependent,
+            filter_scope: FilterScope::Mapping,
+            reply_mapping: ReplyMapping::Outbound,
+            ports: PortAssignment::Random,
+            on_conflict: OnConflict::Random,
+            step: 1,
+            port_range: PortRange::new(1024, 65535),
+            port_overloading: false,
+            port_parity: false,
+            port_block: None,
+            pooling: Pooling::Paired,
+            hairpinning: Hairpinning::Off,
+            unsolicited: Unsolicited::Drop,
+            udp_timeout: Duration::from_secs(300),
+            udp_timeout_new: None,
+            refresh: Refresh::Outbound,
+            filter_timeout: None,
+            max_mappings: None,
+            max_mappings_per_host: None,
+            on_full: OnFull::Drop,
+        }
+    }
+}
+
+/// Why a [`Behavior`] contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BehaviorError {
+    /// The port range ends before it begins.
+    #[error("the range {first}-{last} ends before it begins")]
+    ReversedPortRange {
+        /// Its first port.
+        first: u16,
+        /// Its last port.
+        last: u16,
+    },
+    /// The port range holds port 0, which no packet may have (RFC 768).
+    #[error("port 0 cannot be used")]
+    PortZero,
+    /// Ports of one parity are missing.
+    #[error("a range of one port has no even or no odd port")]
+    ParityNeedsTwoPorts,
+    /// A duration is zero.
+    #[error("a timeout of zero ends a mapping before it begins")]
+    ZeroTimeout {
+        /// The field, in scenario spelling.
+        field: &'static str,
+    },
+    /// A number that must be at least 1 is zero.
+    #[error("zero lets nothing through")]
+    Zero {
+        /// The field, in scenario spelling.
+        field: &'static str,
+    },
+    /// The port block is larger than the port range.
+    #[error("a block of {block} ports does not fit into a range of {range}")]
+    BlockAboveRange {
+        /// Ports in a block.
+        block: u16,
+        /// Ports in the range.
+        range: u32,
+    },
+    /// A host's quota cannot be reached.
+    #[error("a host can never have {quota} mappings, as there are {limit} at most")]
+    QuotaAboveLimit {
+        /// Mappings that a host may have.
+        quota: u32,
+        /// Ports or mappings that there are for it.
+        limit: u32,
+    },
+    /// Overloaded ports are told apart by their remotes, and an endpoint-independent mapping has none of its own.
+    #[error("endpoint-independent mappings cannot share a port: nothing tells their packets apart")]
+    OverloadingNeedsDestination,
+}
+
+impl BehaviorError {
+    /// The field at fault, in scenario spelling.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::ReversedPortRange { .. } | Self::PortZero | Self::ParityNeedsTwoPorts => "port-range",
+            Self::ZeroTimeout { field } | Self::Zero { field } => field,
+            Self::BlockAboveRange { .. } => "port-block",
+            Self::QuotaAboveLimit { .. } => "max-mappings-per-host",
+            Self::OverloadingNeedsDestination => "port-overloading",
+        }
+    }
+
+    /// What to write instead.
+    pub fn hint(self) -> String {
+        match self {
+            Self::ReversedPortRange { first, last } => format!("write {last}-{first}"),
+            Self::PortZero => "start the range at 1 or above".to_owned(),
+            Self::ParityNeedsTwoPorts => "widen the range or leave port-parity out".to_owned(),
+            Self::ZeroTimeout { .. } => "write a duration such as \"30 s\"".to_owned(),
+            Self::Zero { .. } => "write a number of 1 or more".to_owned(),
+            Self::BlockAboveRange { range, .. } => format!("write {range} or less"),
+            Self::QuotaAboveLimit { limit, .. } => format!("write {limit} or less"),
+            Self::OverloadingNeedsDestination => {
+                "set mapping = \"address-and-port-dependent\" or leave port-overloading out".to_owned()
+            }
+        }
+    }
+}
+
+impl Behavior {
+    /// Checks that the fields agree with one another, and reports the first that does not.
+    pub fn validate(&self) -> Result<(), BehaviorError> {
+        self.validate_ports()?;
+        self.validate_timeouts()?;
+        self.validate_limits()
+    }
+
+    /// The lifetime of a mapping that has let nothing in yet.
+    pub fn first_timeout(&self) -> Duration {
+        self.udp_timeout_new.unwrap_or(self.udp_timeout)
+    }
+
+    fn validate_ports(&self) -> Result<(), BehaviorError> {
+        let PortRange { first, last } = self.port_range;
+        if first > last {
+            return Err(BehaviorError::ReversedPortRange { first, last });
+        }
+        if first == 0 {
+            return Err(BehaviorError::PortZero);
+        }
+        if self.port_parity && first == last {
+            return Err(BehaviorError::ParityNeedsTwoPorts);
+        }
+        if self.step == 0 {
+            return Err(BehaviorError::Zero { field: "step" });
+        }
+        if self.port_overloading && self.mapping == Mapping::EndpointIndependent {
+            return Err(BehaviorError::OverloadingNeedsDestination);
+        }
+        match self.port_block {
+            Some(0) => Err(BehaviorError::Zero { field: "port-block" }),
+            Some(block) if u32::from(block) > self.port_range.size() => {
+                Err(BehaviorError::BlockAboveRange { block, range: self.port_range.size() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_timeouts(&self) -> Result<(), BehaviorError> {
+        let timeouts = [
+            ("udp-timeout", Some(self.udp_timeout)),
+            ("udp-timeout-new", self.udp_timeout_new),
+            ("filter-timeout", self.filter_timeout),
+        ];
+        match timeouts.iter().find(|(_, timeout)| *timeout == Some(Duration::ZERO)) {
+            Some((field, _)) => Err(BehaviorError::ZeroTimeout { field }),
+            None => Ok(()),
+        }
+    }
+
+    fn validate_limits(&self) -> Result<(), BehaviorError> {
+        if self.max_mappings == Some(0) {
+            return Err(BehaviorError::Zero { field: "max-mappings" });
+        }
+        let Some(quota) = self.max_mappings_per_host else { return Ok(()) };
+        if quota == 0 {
+            return Err(BehaviorError::Zero { field: "max-mappings-per-host" });
+        }
+        let table = self.max_mappings.unwrap_or(u32::MAX);
+        let limit = if self.kind == Kind::Nat { table.min(self.ports_per_host()) } else { table };
+        if quota > limit { Err(BehaviorError::QuotaAboveLimit { quota, limit }) } else { Ok(()) }
+    }
+
+    /// The most mappings that the ports of one host allow.
+    fn ports_per_host(&self) -> u32 {
+        if self.port_overloading || self.pooling == Pooling::Arbitrary {
+            return u32::MAX;
+        }
+        self.port_block.map_or(self.port_range.size(), u32::from)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use super::*;
+
+#[test]
+fn every_axis_reads_back_what_it_prints() {
+    fn check<T: FromStr<Err = UnknownValue> + fmt::Display + Copy + PartialEq + fmt::Debug>(
+        all: &[T],
+        names: &[&str],
+    ) {
+        assert_eq!(all.iter().map(ToString::to_string).collect::<Vec<_>>(), names);
+        assert!(all.iter().all(|value| value.to_string().parse() == Ok(*value)));
+        assert!("Nonsense".parse::<T>().is_err());
+    }
+    check(Kind::ALL, Kind::NAMES);
+    check(Mapping::ALL, Mapping::NAMES);
+    check(Filtering::ALL, Filtering::NAMES);
+    check(FilterScope::ALL, FilterScope::NAMES);
+    check(ReplyMapping::ALL, ReplyMapping::NAMES);
+    check(PortAssignment::ALL, PortAssignment::NAMES);
+    check(OnConflict::ALL, OnConflict::NAMES);
+    check(Pooling::ALL, Pooling::NAMES);
+    check(Hairpinning::ALL, Hairpinning::NAMES);
+    check(Unsolicited::ALL, Unsolicited::NAMES);
+    check(Refresh::ALL, Refresh::NAMES);
+    check(OnFull::ALL, OnFull::NAMES);
+}
+
+#[test]
+fn port_ranges_read_back_what_they_print() {
+    assert_eq!("1024-65535".parse(), Ok(PortRange::new(1024, 65535)));
+    assert_eq!(PortRange::new(1, 2).to_string(), "1-2");
+    for text in ["", "1", "1-", "-2", "1-65536", "a-b", "1-2-3"] {
+        assert_eq!(text.parse::<PortRange>(), Err(PortRangeSyntax), "{text}");
+    }
+}
+
+#[test]
+fn contradictions_name_their_field() {
+    let field = |behavior: Behavior| behavior.validate().map_err(BehaviorError::field);
+    let base = Behavior::default;
+    assert_eq!(field(base()), Ok(()));
+    assert_eq!(field(Behavior { port_range: PortRange::new(9, 8), ..base() }), Err("port-range"));
+    assert_eq!(field(Behavior { port_range: PortRange::new(0, 8), ..base() }), Err("port-range"));
+    let one_port = Behavior { port_range: PortRange::new(8, 8), ..base() };
+    assert_eq!(field(one_port.clone()), Ok(()));
+    assert_eq!(field(Behavior { port_parity: true, ..one_port }), Err("port-range"));
+    assert_eq!(field(Behavior { step: 0, ..base() }), Err("step"));
+    assert_eq!(field(Behavior { udp_timeout: Duration::ZERO, ..base() }), Err("udp-timeout"));
+    assert_eq!(field(Behavior { udp_timeout_new: Some(Duration::ZERO), ..base() }), Err("udp-timeout-new"));
+    assert_eq!(field(Behavior { filter_timeout: Some(Duration::ZERO), ..base() }), Err("filter-timeout"));
+    assert_eq!(field(Behavior { max_mappings: Some(0), ..base() }), Err("max-mappings"));
+    assert_eq!(field(Behavior { max_mappings_per_host: Some(0), ..base() }), Err("max-mappings-per-host"));
+    assert_eq!(
+        field(Behavior { max_mappings_per_host: Some(65000), ..base() }),
+        Err("max-mappings-per-host")
+    );
+    assert_eq!(field(Behavior { port_block: Some(0), ..base() }), Err("port-block"));
+    let narrow = Behavior { port_range: PortRange::new(5000, 5099), ..base() };
+    assert_eq!(field(Behavior { port_block: Some(101), ..narrow }), Err("port-block"));
+    assert_eq!(field(Behavior { port_overloading: true, ..base() }), Err("port-overloading"));
+}
