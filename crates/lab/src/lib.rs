@@ -1,1 +1,3 @@
-//! natbed-lab
+//! natbed's laboratory: scenario files in, results and explanations out.
+
+pub mod scenario;
