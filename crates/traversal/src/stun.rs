@@ -2,17 +2,21 @@
 
 pub mod attribute;
 pub mod builder;
+pub mod client;
 pub mod describe;
 pub mod integrity;
 mod kind;
 mod lookup;
 pub mod message;
+pub mod server;
 
 pub use attribute::{Attribute, AttributeType, ErrorCode};
 pub use builder::Builder;
+pub use client::{BindingClient, BindingEvent, BindingFailure, Schedule, Transactions};
 pub use describe::{describe, is_channel_data, is_stun};
 pub use integrity::{IntegrityError, Key};
 pub use message::{Class, Message, Method, ParseError, TransactionId};
+pub use server::BindingServer;
 
 /// The value of every message's second word (RFC 8489 section 5).
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;

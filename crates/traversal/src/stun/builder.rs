@@ -61,6 +61,19 @@ impl<'b> Builder<'b> {
         self
     }
 
+    /// Goes on with the message in `buffer`.
+    pub(super) fn resume(buffer: &'b mut Vec<u8>) -> Self {
+        let mut id = [0; 12];
+        id.copy_from_slice(&buffer[8..HEADER_LEN]);
+        Self { buffer, transaction_id: TransactionId(id) }
+    }
+
+    /// Appends UNKNOWN-ATTRIBUTES (RFC 8489 section 14.13).
+    pub fn unknown_attributes(&mut self, kinds: &[AttributeType]) -> &mut Self {
+        let listed: Vec<u8> = kinds.iter().flat_map(|kind| kind.0.to_be_bytes()).collect();
+        self.attribute(Attribute::UnknownAttributes(&listed))
+    }
+
     /// Appends MESSAGE-INTEGRITY over what has been written so far (RFC 8489 section 14.5).
     pub fn integrity(&mut self, key: &Key) -> &mut Self {
         let mac = key.sign(self.buffer);
