@@ -110,13 +110,20 @@ pub enum Outcome {
     Fail,
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Outcome {
+    /// `direct`, `relay` or `fail`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Direct => "direct",
             Self::Relay => "relay",
             Self::Fail => "fail",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -133,6 +140,19 @@ pub struct Prediction {
 }
 
 /// The outcome of ICE (RFC 8445) between the two hosts of `pair`.
+///
+/// ```
+/// use natbed_lab::oracle::{Outcome, Pair, Site, predict};
+/// use natbed_nat::presets;
+///
+/// let site = |name| Site::behind(presets::lookup(name).map(|preset| preset.behavior));
+/// let pair = Pair { a: site("symmetric"), b: site("port-restricted"), ..Pair::default() };
+/// let prediction = predict(&pair);
+/// assert_eq!(prediction.outcome, Outcome::Relay);
+/// for finding in prediction.why {
+///     println!("{finding}"); // check of a from (a) to (b, mapped by b's NAT): the request is lost: b's NAT filters it
+/// }
+/// ```
 pub fn predict(pair: &Pair) -> Prediction {
     let run = Run::new(pair, Order::Together);
     let outcome = run.outcome();

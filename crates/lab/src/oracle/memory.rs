@@ -17,8 +17,8 @@ pub(super) struct Memory<'p> {
     sent: BTreeMap<(NatId, Address), BTreeSet<Address>>,
     /// The external endpoint that first accepted a packet from a remote: (NAT, internal endpoint, remote).
     sessions: BTreeMap<(NatId, Address, Address), Address>,
-    /// Remote and external endpoint of unsolicited packets that took their place in the table.
-    taken: BTreeSet<(NatId, Address, Address)>,
+    /// External endpoints that an unsolicited packet took, and toward whom.
+    taken: BTreeSet<(Address, Toward)>,
 }
 
 /// A packet that has left its sender's side.
@@ -109,18 +109,14 @@ impl<'p> Memory<'p> {
             return session.clone();
         }
         let behavior = self.pair.behavior(nat);
-        let by_destination = match behavior.mapping {
-            Mapping::EndpointIndependent => Toward::Anyone,
-            Mapping::AddressDependent => Toward::Ip(to.ip()),
-            Mapping::AddressAndPortDependent => Toward::Exactly(to.clone()),
-        };
+        let destination = toward(behavior, to);
         if shares_a_port(behavior) {
-            let shared = external(nat, source, Toward::Anyone);
-            if !self.taken.contains(&(nat, to.clone(), shared.clone())) {
-                return shared;
+            let shared = (external(nat, source, Toward::Anyone), destination.clone());
+            if !self.taken.contains(&shared) {
+                return shared.0;
             }
         }
-        external(nat, source, by_destination)
+        external(nat, source, destination)
     }
 
     /// The internal endpoint that a packet from `remote` to `target` reaches.
@@ -137,7 +133,7 @@ impl<'p> Memory<'p> {
         };
         if !accepted {
             if behavior.unsolicited == Unsolicited::CreatesState && shares_a_port(behavior) {
-                self.taken.insert((nat, remote.clone(), target.clone()));
+                self.take(nat, &internal, target, remote);
             }
             return Err(Loss::Filtered(nat));
         }
@@ -148,10 +144,20 @@ impl<'p> Memory<'p> {
         Ok(internal)
     }
 
+    /// An unsolicited packet takes the place of the mapping toward its source, unless there is one.
+    fn take(&mut self, nat: NatId, internal: &Address, target: &Address, remote: &Address) {
+        let behavior = self.pair.behavior(nat);
+        let place = toward(behavior, remote);
+        let sent = self.sent.get(&filter_key(behavior, nat, internal, target));
+        if !sent.is_some_and(|sent| sent.iter().any(|to| toward(behavior, to) == place)) {
+            self.taken.insert((target.clone(), place));
+        }
+    }
+
     /// The filter (RFC 4787 section 5).
     fn accepts(&self, nat: NatId, internal: &Address, target: &Address, remote: &Address) -> bool {
         let behavior = self.pair.behavior(nat);
-        if self.taken.contains(&(nat, remote.clone(), target.clone())) {
+        if self.taken.contains(&(target.clone(), toward(behavior, remote))) {
             return false;
         }
         let Some(sent) = self.sent.get(&filter_key(behavior, nat, internal, target)) else { return false };
@@ -165,6 +171,15 @@ impl<'p> Memory<'p> {
 
 fn external(nat: NatId, internal: &Address, toward: Toward) -> Address {
     Address::External(Arc::new(External { nat, internal: internal.clone(), toward }))
+}
+
+/// The destinations that share a mapping with `to` (RFC 4787 section 4.1).
+fn toward(behavior: &Behavior, to: &Address) -> Toward {
+    match behavior.mapping {
+        Mapping::EndpointIndependent => Toward::Anyone,
+        Mapping::AddressDependent => Toward::Ip(to.ip()),
+        Mapping::AddressAndPortDependent => Toward::Exactly(to.clone()),
+    }
 }
 
 fn is_external_of(nat: NatId, address: &Address) -> bool {

@@ -334,14 +334,17 @@ fn behavior() -> impl Strategy<Value = Behavior> {
         select(FilterScope::ALL),
         select(ReplyMapping::ALL),
         select(Hairpinning::ALL),
+        any::<bool>(),
     );
-    axes.prop_map(|(kind, mapping, filtering, filter_scope, reply_mapping, hairpinning)| Behavior {
+    axes.prop_map(|(kind, mapping, filtering, filter_scope, reply_mapping, hairpinning, overload)| Behavior {
         kind,
         mapping,
         filtering,
         filter_scope,
         reply_mapping,
         hairpinning,
+        ports: PortAssignment::Preserve,
+        port_overloading: overload && mapping != Mapping::EndpointIndependent,
         ..Behavior::default()
     })
 }
@@ -355,7 +358,7 @@ fn site() -> impl Strategy<Value = Site> {
 }
 
 fn any_pair() -> impl Strategy<Value = Pair> {
-    (prop::collection::vec(behavior(), 0..2), site(), site()).prop_map(|(shared, a, b)| Pair { shared, a, b })
+    (prop::collection::vec(behavior(), 0..3), site(), site()).prop_map(|(shared, a, b)| Pair { shared, a, b })
 }
 
 proptest! {
