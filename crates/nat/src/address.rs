@@ -1,0 +1,144 @@
+//! Addresses as the table keeps them: integers.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::{BitAnd, BitXor};
+
+use natbed_packet::{Endpoint, Prefix};
+
+/// An IP address of one family as an integer.
+pub(crate) trait Address:
+    Copy + Debug + Default + Eq + Ord + Hash + BitAnd<Output = Self> + BitXor<Output = Self> + 'static
+{
+    /// All bits set.
+    const ONES: Self;
+
+    fn from_ip(ip: IpAddr) -> Option<Self>;
+    fn to_ip(self) -> IpAddr;
+    /// The address folded into 64 bits.
+    fn fold(self) -> u64;
+    /// How many places after `base` it comes, where that is little.
+    fn offset(self, base: Self) -> usize;
+    /// Whether no router forwards packets from or to it.
+    fn is_martian(self) -> bool;
+    /// The bits of `prefix`'s network part.
+    fn mask(prefix: Prefix) -> Self;
+}
+
+impl Address for u32 {
+    const ONES: Self = Self::MAX;
+
+    fn from_ip(ip: IpAddr) -> Option<Self> {
+        match ip {
+            IpAddr::V4(ip) => Some(ip.to_bits()),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn to_ip(self) -> IpAddr {
+        Ipv4Addr::from_bits(self).into()
+    }
+
+    fn fold(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn offset(self, base: Self) -> usize {
+        self.wrapping_sub(base) as usize
+    }
+
+    /// This network, loopback, link-local, multicast and broadcast (RFC 6890). Class E is not: simulated networks
+    /// use it.
+    fn is_martian(self) -> bool {
+        match self >> 24 {
+            0 | 127 | 224..=239 => true,
+            169 => self >> 16 & 0xff == 254,
+            255 => self == Self::MAX,
+            _ => false,
+        }
+    }
+
+    fn mask(prefix: Prefix) -> Self {
+        Self::MAX.checked_shl(32 - u32::from(prefix.length())).unwrap_or(0)
+    }
+}
+
+impl Address for u128 {
+    const ONES: Self = Self::MAX;
+
+    fn from_ip(ip: IpAddr) -> Option<Self> {
+        match ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => Some(ip.to_bits()),
+        }
+    }
+
+    fn to_ip(self) -> IpAddr {
+        Ipv6Addr::from_bits(self).into()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
+    fn fold(self) -> u64 {
+        ((self >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32) ^ self as u64
+    }
+
+    fn offset(self, base: Self) -> usize {
+        usize::try_from(self.wrapping_sub(base)).unwrap_or(usize::MAX)
+    }
+
+    /// Unspecified, loopback, IPv4-mapped, link-local and multicast (RFC 6890).
+    fn is_martian(self) -> bool {
+        self <= 1 || self >> 32 == 0xffff || self >> 118 == 0xfe80 >> 6 || self >> 120 == 0xff
+    }
+
+    fn mask(prefix: Prefix) -> Self {
+        Self::MAX.checked_shl(128 - u32::from(prefix.length())).unwrap_or(0)
+    }
+}
+
+/// A transport address as the table keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Socket<A> {
+    pub(crate) ip: A,
+    pub(crate) port: u16,
+}
+
+impl<A: Address> Socket<A> {
+    pub(crate) const fn new(ip: A, port: u16) -> Self {
+        Self { ip, port }
+    }
+
+    pub(crate) fn from_endpoint(endpoint: Endpoint) -> Option<Self> {
+        Some(Self { ip: A::from_ip(endpoint.ip)?, port: endpoint.port })
+    }
+
+    pub(crate) fn endpoint(self) -> Endpoint {
+        Endpoint::new(self.ip.to_ip(), self.port)
+    }
+
+    /// Address and port in 64 bits.
+    pub(crate) fn fold(self) -> u64 {
+        self.ip.fold().rotate_left(16) ^ u64::from(self.port)
+    }
+}
+
+/// A set of address blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocks<A>(Vec<(A, A)>);
+
+impl<A: Address> Blocks<A> {
+    /// The blocks of `prefixes`; `None` if one is of the other family.
+    pub(crate) fn new(prefixes: &[Prefix]) -> Option<Self> {
+        let block = |prefix: &Prefix| Some((A::from_ip(prefix.network())?, A::mask(*prefix)));
+        prefixes.iter().map(block).collect::<Option<_>>().map(Self)
+    }
+
+    pub(crate) fn contains(&self, ip: A) -> bool {
+        self.0.iter().any(|(network, mask)| ip & *mask == *network)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

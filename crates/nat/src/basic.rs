@@ -1,0 +1,138 @@
+//! Basic NAT (RFC 3022 section 3): an external address for each internal host, no port touched, no table.
+
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+use natbed_packet::{Datagram, Family, Icmp, Prefix, Transport};
+use rustc_hash::FxBuildHasher;
+
+use crate::address::Address;
+use crate::behavior::{Behavior, Hairpinning};
+use crate::engine::ConfigError;
+use crate::outcome::{DropReason, Forward, Outcome};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Basic {
+    pub(crate) behavior: Behavior,
+    hosts: Vec<IpAddr>,
+    external_of: HashMap<IpAddr, IpAddr, FxBuildHasher>,
+    internal_of: HashMap<IpAddr, IpAddr, FxBuildHasher>,
+}
+
+impl Basic {
+    pub(crate) fn new(
+        behavior: Behavior,
+        external: &[IpAddr],
+        internal: &[Prefix],
+    ) -> Result<Self, ConfigError> {
+        if let Some(prefix) = internal.iter().find(|prefix| prefix.length() != prefix.family().bits()) {
+            return Err(ConfigError::NotAHost(*prefix));
+        }
+        let hosts = internal.iter().map(|prefix| prefix.network()).collect();
+        let (external_of, internal_of) = Default::default();
+        let mut basic = Self { behavior, hosts, external_of, internal_of };
+        basic.set_external(external)?;
+        Ok(basic)
+    }
+
+    pub(crate) fn set_external(&mut self, external: &[IpAddr]) -> Result<(), ConfigError> {
+        if external.len() < self.hosts.len() {
+            return Err(ConfigError::TooFewExternal { hosts: self.hosts.len(), external: external.len() });
+        }
+        let pairs = || self.hosts.iter().copied().zip(external.iter().copied());
+        if pairs().any(|(host, ip)| Family::of(host) != Family::of(ip)) {
+            return Err(ConfigError::MixedFamilies);
+        }
+        let mut internal_of = HashMap::default();
+        for (host, ip) in pairs() {
+            if internal_of.insert(ip, host).is_some() {
+                return Err(ConfigError::DuplicateExternal(ip));
+            }
+        }
+        self.external_of = pairs().collect();
+        self.internal_of = internal_of;
+        Ok(())
+    }
+
+    pub(crate) fn outbound(&self, datagram: &mut Datagram) -> Outcome {
+        self.send(datagram).unwrap_or_else(|reason| Outcome::Drop(reason.into()))
+    }
+
+    pub(crate) fn inbound(&self, datagram: &mut Datagram) -> Outcome {
+        match self.receive(datagram) {
+            Ok(()) => Outcome::Inside(Forward::default()),
+            Err(reason) => Outcome::Drop(reason.into()),
+        }
+    }
+
+    fn send(&self, datagram: &mut Datagram) -> Result<Outcome, DropReason> {
+        check(datagram)?;
+        let external = *self.external_of.get(&datagram.source).ok_or(DropReason::SourceNotInside)?;
+        let hairpin = self.internal_of.get(&datagram.destination).copied();
+        match (hairpin, self.behavior.hairpinning) {
+            (None, _) => {
+                replace_source(datagram, external);
+                Ok(Outcome::Outside(Forward::default()))
+            }
+            (Some(_), Hairpinning::Off) => Err(DropReason::HairpinOff),
+            (Some(host), hairpinning) => {
+                if hairpinning == Hairpinning::ExternalSource {
+                    replace_source(datagram, external);
+                }
+                replace_destination(datagram, host);
+                Ok(Outcome::Inside(Forward::default()))
+            }
+        }
+    }
+
+    fn receive(&self, datagram: &mut Datagram) -> Result<(), DropReason> {
+        check(datagram)?;
+        let ours = |ip| self.external_of.contains_key(ip) || self.internal_of.contains_key(ip);
+        if ours(&datagram.source) {
+            return Err(DropReason::SpoofedSource);
+        }
+        let host = *self.internal_of.get(&datagram.destination).ok_or(DropReason::NotForUs)?;
+        replace_destination(datagram, host);
+        Ok(())
+    }
+}
+
+fn check(datagram: &Datagram) -> Result<(), DropReason> {
+    if Family::of(datagram.source) != datagram.family() {
+        return Err(DropReason::WrongFamily);
+    }
+    if is_martian(datagram.source) || is_martian(datagram.destination) {
+        return Err(DropReason::Martian);
+    }
+    match datagram.transport.ports() {
+        Some((0, _) | (_, 0)) => Err(DropReason::ZeroPort),
+        _ => Ok(()),
+    }
+}
+
+fn is_martian(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().is_martian(),
+        IpAddr::V6(ip) => ip.to_bits().is_martian(),
+    }
+}
+
+/// Replaces the source, and in an ICMP error the quoted destination with it (RFC 5508 REQ-5).
+fn replace_source(datagram: &mut Datagram, external: IpAddr) {
+    let internal = std::mem::replace(&mut datagram.source, external);
+    if let Transport::Icmp(Icmp::Error(error)) = &mut datagram.transport
+        && error.quoted.destination == internal
+    {
+        error.quoted.destination = external;
+    }
+}
+
+/// Replaces the destination, and in an ICMP error the quoted source with it (RFC 5508 REQ-4).
+fn replace_destination(datagram: &mut Datagram, internal: IpAddr) {
+    let external = std::mem::replace(&mut datagram.destination, internal);
+    if let Transport::Icmp(Icmp::Error(error)) = &mut datagram.transport
+        && error.quoted.source == external
+    {
+        error.quoted.source = internal;
+    }
+}

@@ -1,0 +1,292 @@
+//! The engine: packets in, packets out, and a table between.
+
+use std::net::IpAddr;
+
+use natbed_packet::{Datagram, Family, Prefix, Timestamp, Transport};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use thiserror::Error;
+
+use crate::address::Blocks;
+use crate::basic::Basic;
+use crate::batch::{self, Flow, Verdict};
+use crate::behavior::{Behavior, BehaviorError, Kind};
+use crate::outcome::{DropReason, Forward, MappingId, Outcome};
+use crate::pool::Pool;
+use crate::translator::Translator;
+use crate::view::{Event, MappingView};
+
+/// What a [`Nat`] is made from.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// What it does.
+    pub behavior: Behavior,
+    /// Its external addresses. A firewall or a router has none.
+    pub external: Vec<IpAddr>,
+    /// The prefixes inside; none: any source is taken for inside. For [`Kind::Static`] the internal hosts, one
+    /// address each, in the order of their external addresses.
+    pub internal: Vec<Prefix>,
+}
+
+/// Why there is no [`Nat`] of this [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// The behaviour contradicts itself.
+    #[error(transparent)]
+    Behavior(#[from] BehaviorError),
+    /// A NAT needs an external address.
+    #[error("a NAT needs an external address")]
+    NoExternal,
+    /// A firewall or router has no external addresses.
+    #[error("a box that translates nothing has no external address")]
+    ExternalUnused,
+    /// An external address stands there twice.
+    #[error("the external address {0} is there twice")]
+    DuplicateExternal(IpAddr),
+    /// More external addresses than a NAT may have, 65535.
+    #[error("there are more than 65535 external addresses")]
+    TooManyExternal,
+    /// IPv4 and IPv6 together: a NAT handles one of them.
+    #[error("a NAT handles IPv4 or IPv6, and the addresses are of both")]
+    MixedFamilies,
+    /// A static NAT's internal prefix is not a single host.
+    #[error("{0} is not a single host, as a static NAT needs")]
+    NotAHost(Prefix),
+    /// A static NAT has fewer external addresses than internal hosts.
+    #[error("{hosts} hosts have {external} external addresses; a static NAT needs one for each")]
+    TooFewExternal {
+        /// Internal hosts.
+        hosts: usize,
+        /// External addresses.
+        external: usize,
+    },
+}
+
+/// A NAT, firewall or router between an inside and an outside interface, for one address family.
+///
+/// It never acts of its own accord: mappings expire exactly on time because every call is told the time, which must
+/// not run backwards (if it does, it is taken to stand still).
+#[derive(Clone, Debug)]
+pub struct Nat {
+    machine: Machine,
+}
+
+#[derive(Clone, Debug)]
+enum Machine {
+    Router(Behavior),
+    Static(Basic),
+    V4(Translator<u32>),
+    V6(Translator<u128>),
+}
+
+impl Nat {
+    /// A NAT with an empty table, drawing ports from `rng`.
+    pub fn new(config: Config, rng: Xoshiro256PlusPlus) -> Result<Self, ConfigError> {
+        config.behavior.validate()?;
+        let family = family_of(&config)?;
+        let Config { behavior, external, internal } = config;
+        let translates = matches!(behavior.kind, Kind::Nat | Kind::Static);
+        if translates && external.is_empty() {
+            return Err(ConfigError::NoExternal);
+        }
+        if !translates && !external.is_empty() {
+            return Err(ConfigError::ExternalUnused);
+        }
+        let machine = match (behavior.kind, family) {
+            (Kind::None | Kind::UdpBlocked | Kind::TcpOnly, _) => Machine::Router(behavior),
+            (Kind::Static, _) => Machine::Static(Basic::new(behavior, &external, &internal)?),
+            (Kind::Nat | Kind::Firewall, Family::V4) => {
+                Machine::V4(Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng))
+            }
+            (Kind::Nat | Kind::Firewall, Family::V6) => {
+                Machine::V6(Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng))
+            }
+        };
+        Ok(Self { machine })
+    }
+
+    /// A packet that came in through the inside interface. Unless dropped, it is rewritten in place.
+    pub fn outbound(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
+        match &mut self.machine {
+            Machine::Router(behavior) => route(behavior.kind, datagram, Outcome::Outside),
+            Machine::Static(basic) => basic.outbound(datagram),
+            Machine::V4(translator) => translator.outbound_datagram(now, datagram),
+            Machine::V6(translator) => translator.outbound_datagram(now, datagram),
+        }
+    }
+
+    /// A packet that came in through the outside interface. Unless dropped, it is rewritten in place.
+    pub fn inbound(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
+        match &mut self.machine {
+            Machine::Router(behavior) => route(behavior.kind, datagram, Outcome::Inside),
+            Machine::Static(basic) => basic.inbound(datagram),
+            Machine::V4(translator) => translator.inbound_datagram(now, datagram),
+            Machine::V6(translator) => translator.inbound_datagram(now, datagram),
+        }
+    }
+
+    /// What the NAT does.
+    pub const fn behavior(&self) -> &Behavior {
+        match &self.machine {
+            Machine::Router(behavior) => behavior,
+            Machine::Static(basic) => &basic.behavior,
+            Machine::V4(translator) => &translator.behavior,
+            Machine::V6(translator) => &translator.behavior,
+        }
+    }
+
+    /// A live mapping.
+    pub fn mapping(&self, id: MappingId, now: Timestamp) -> Option<MappingView> {
+        match &self.machine {
+            Machine::Router(_) | Machine::Static(_) => None,
+            Machine::V4(translator) => translator.mapping(id, now),
+            Machine::V6(translator) => translator.mapping(id, now),
+        }
+    }
+
+    /// The mappings that are alive at `now`, ordered by internal endpoint, external endpoint and destination.
+    pub fn snapshot(&self, now: Timestamp) -> Vec<MappingView> {
+        match &self.machine {
+            Machine::Router(_) | Machine::Static(_) => Vec::new(),
+            Machine::V4(translator) => translator.snapshot(now),
+            Machine::V6(translator) => translator.snapshot(now),
+        }
+    }
+
+    /// Whether to queue an [`Event`] for each mapping that ends. At first it does not.
+    pub fn observe(&mut self, on: bool) {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => {}
+            Machine::V4(translator) => translator.observe(on),
+            Machine::V6(translator) => translator.observe(on),
+        }
+    }
+
+    /// Ends the mappings whose time has come. Every other call does so too, hence this matters only to one who wants
+    /// their events, or their memory, at once.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => {}
+            Machine::V4(translator) => translator.handle_timeout(now),
+            Machine::V6(translator) => translator.handle_timeout(now),
+        }
+    }
+
+    /// When to call [`Nat::handle_timeout`]: no later than the next mapping expires. `None` if none will, or if
+    /// nobody observes.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match &self.machine {
+            Machine::Router(_) | Machine::Static(_) => None,
+            Machine::V4(translator) => translator.poll_timeout(),
+            Machine::V6(translator) => translator.poll_timeout(),
+        }
+    }
+
+    /// The next event that was queued.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => None,
+            Machine::V4(translator) => translator.poll_event(),
+            Machine::V6(translator) => translator.poll_event(),
+        }
+    }
+
+    /// Forgets every mapping, as a NAT does that loses power.
+    pub fn reboot(&mut self, now: Timestamp) {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => {}
+            Machine::V4(translator) => translator.reboot(now),
+            Machine::V6(translator) => translator.reboot(now),
+        }
+    }
+
+    /// Gives the NAT other external addresses, of the same family. The mappings of those that are gone end; the
+    /// others stay.
+    pub fn set_external(&mut self, now: Timestamp, external: &[IpAddr]) -> Result<(), ConfigError> {
+        if external.is_empty() {
+            return Err(ConfigError::NoExternal);
+        }
+        match &mut self.machine {
+            Machine::Router(_) => return Err(ConfigError::ExternalUnused),
+            Machine::Static(basic) => basic.set_external(external)?,
+            Machine::V4(translator) => translator.set_pool(now, Pool::new(external)?)?,
+            Machine::V6(translator) => translator.set_pool(now, Pool::new(external)?)?,
+        }
+        Ok(())
+    }
+
+    /// Octets that the table takes on the heap.
+    pub fn allocated_bytes(&self) -> usize {
+        match &self.machine {
+            Machine::Router(_) | Machine::Static(_) => 0,
+            Machine::V4(translator) => translator.allocated(),
+            Machine::V6(translator) => translator.allocated(),
+        }
+    }
+}
+
+impl Nat {
+    /// Translates many IPv4 UDP flows from inside, each as [`Nat::outbound`] would, and pushes a verdict for each.
+    /// Their table look-ups overlap, which makes large tables several times faster.
+    pub fn outbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
+        match &mut self.machine {
+            Machine::V4(translator) => translator.outbound_batch(now, flows, verdicts),
+            _ => verdicts
+                .extend(flows.iter().map(|flow| batch::single(*flow, |packet| self.outbound(now, packet)))),
+        }
+    }
+
+    /// Translates many IPv4 UDP flows from outside, each as [`Nat::inbound`] would, and pushes a verdict for each.
+    pub fn inbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
+        match &mut self.machine {
+            Machine::V4(translator) => translator.inbound_batch(now, flows, verdicts),
+            _ => verdicts
+                .extend(flows.iter().map(|flow| batch::single(*flow, |packet| self.inbound(now, packet)))),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Nat {
+    /// Uses the indexes of a large table from the first mapping on.
+    pub(crate) const fn always_large(&mut self) {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => {}
+            Machine::V4(translator) => translator.table.always_large(),
+            Machine::V6(translator) => translator.table.always_large(),
+        }
+    }
+}
+
+/// A box that keeps no table: passes what its kind allows.
+fn route(kind: Kind, datagram: &Datagram, pass: fn(Forward) -> Outcome) -> Outcome {
+    let protocol = match &datagram.transport {
+        Transport::Udp(_) => UDP,
+        Transport::Tcp(_) => TCP,
+        Transport::Fragment { protocol, .. } => *protocol,
+        Transport::Icmp(_) => ICMP,
+    };
+    match kind {
+        Kind::UdpBlocked if protocol == UDP => Outcome::Drop(DropReason::UdpBlocked.into()),
+        Kind::TcpOnly if protocol != TCP => Outcome::Drop(DropReason::TcpOnly.into()),
+        _ => pass(Forward::default()),
+    }
+}
+
+/// IP protocol numbers.
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+fn family_of(config: &Config) -> Result<Family, ConfigError> {
+    let external = config.external.iter().map(|ip| Family::of(*ip));
+    let mut families = external.chain(config.internal.iter().map(|prefix| prefix.family()));
+    let family = families.next().unwrap_or(Family::V4);
+    if families.all(|other| other == family) { Ok(family) } else { Err(ConfigError::MixedFamilies) }
+}
+
+fn blocks<A: crate::address::Address>(internal: &[Prefix]) -> Result<Blocks<A>, ConfigError> {
+    Blocks::new(internal).ok_or(ConfigError::MixedFamilies)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,609 @@
+//! The mappings of one NAT.
+//!
+//! One record of 32 octets (IPv4) for each mapping, in one growing slab, which owns them all. A NAT with a handful
+//! of mappings has nothing else and scans it; one with more keeps the indexes of [`large`] beside it.
+
+use crate::address::{Address, Socket};
+use crate::behavior::{Behavior, FilterScope, Filtering, Kind, Mapping, Pooling, PortRange};
+use crate::expiry::NONE;
+use crate::filter::RemoteSet;
+use crate::outcome::MappingId;
+use crate::ports::{Search, next_free_among};
+
+mod index;
+mod large;
+
+use large::Large;
+
+/// Up to this many mappings are scanned, without an index.
+const SCANNED: u32 = 32;
+
+/// A mapping.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+pub(crate) struct Record<A> {
+    /// When it expires, in nanoseconds.
+    pub(crate) deadline: u64,
+    pub(crate) internal_ip: A,
+    /// The first remote that it has sent to, whose part that the key looks at is its destination.
+    pub(crate) remote_ip: A,
+    /// Where its further remotes are, or `NONE`.
+    pub(crate) remotes: u32,
+    /// The generation in the high 24 bits, and the flags.
+    state: u32,
+    pub(crate) internal_port: u16,
+    pub(crate) remote_port: u16,
+    pub(crate) external_port: u16,
+    /// The place of the external address in the pool.
+    pub(crate) pool: u16,
+}
+
+const LIVE: u32 = 1;
+const REPLIED: u32 = 2;
+const UNSOLICITED: u32 = 4;
+const GENERATION_SHIFT: u32 = 8;
+
+impl<A: Address> Record<A> {
+    /// A mapping from `internal` to `external_port` of the `pool`th external address, first used towards `remote`.
+    pub(crate) const fn new(internal: Socket<A>, remote: Socket<A>, pool: u16, external_port: u16) -> Self {
+        Self {
+            deadline: 0,
+            internal_ip: internal.ip,
+            remote_ip: remote.ip,
+            remotes: NONE,
+            state: LIVE,
+            internal_port: internal.port,
+            remote_port: remote.port,
+            external_port,
+            pool,
+        }
+    }
+
+    /// The same, taken by an unsolicited packet.
+    pub(crate) const fn unsolicited(mut self) -> Self {
+        self.state |= UNSOLICITED;
+        self
+    }
+
+    pub(crate) const fn internal(&self) -> Socket<A> {
+        Socket::new(self.internal_ip, self.internal_port)
+    }
+
+    pub(crate) const fn remote(&self) -> Socket<A> {
+        Socket::new(self.remote_ip, self.remote_port)
+    }
+
+    pub(crate) const fn is_live(&self) -> bool {
+        self.state & LIVE != 0
+    }
+
+    /// Whether it translates: it is alive and no unsolicited packet's.
+    pub(crate) const fn is_mapping(&self) -> bool {
+        self.state & (LIVE | UNSOLICITED) == LIVE
+    }
+
+    pub(crate) const fn is_unsolicited(&self) -> bool {
+        self.state & UNSOLICITED != 0
+    }
+
+    pub(crate) const fn has_replied(&self) -> bool {
+        self.state & REPLIED != 0
+    }
+
+    pub(crate) const fn set_replied(&mut self) {
+        self.state |= REPLIED;
+    }
+
+    const fn generation(&self) -> u32 {
+        self.state >> GENERATION_SHIFT
+    }
+
+    const fn flags(&self) -> u32 {
+        self.state & ((1 << GENERATION_SHIFT) - 1)
+    }
+}
+
+/// Which remotes share a mapping: all that are equal under these masks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<A> {
+    ip: A,
+    port: u16,
+    seed: u64,
+}
+
+impl<A: Address> Key<A> {
+    fn new(mapping: Mapping, seed: u64) -> Self {
+        let (ip, port) = match mapping {
+            Mapping::EndpointIndependent => (A::default(), 0),
+            Mapping::AddressDependent => (A::ONES, 0),
+            Mapping::AddressAndPortDependent => (A::ONES, u16::MAX),
+        };
+        Self { ip, port, seed }
+    }
+
+    /// What of `remote` a mapping depends on.
+    #[inline]
+    pub(crate) fn part(&self, remote: Socket<A>) -> Socket<A> {
+        Socket::new(remote.ip & self.ip, remote.port & self.port)
+    }
+
+    #[inline]
+    fn hash(&self, internal: Socket<A>, remote: Socket<A>) -> u64 {
+        let factor = self.part(remote).fold() ^ 0x9e37_79b9_7f4a_7c15;
+        let product = u128::from(internal.fold() ^ self.seed) * u128::from(factor);
+        (product >> 64) as u64 ^ low_half(product)
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+const fn low_half(product: u128) -> u64 {
+    product as u64
+}
+
+/// Which indexes the NAT's behaviour calls for.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an index that is there or not, independent of the others"
+)]
+pub(crate) struct Shape {
+    /// Mappings have external ports: not in a firewall.
+    pub(crate) translates: bool,
+    /// Several mappings may have one external port.
+    pub(crate) overloads: bool,
+    /// An internal endpoint's mappings must be found all together.
+    pub(crate) by_endpoint: bool,
+    /// An internal host's mappings are counted, or its address or block remembered.
+    pub(crate) by_host: bool,
+    pub(crate) range: PortRange,
+    /// Ports in a host's block; 0 if there are none.
+    pub(crate) block: u16,
+    /// The longest and the shortest time that a refresh may give, in nanoseconds.
+    pub(crate) longest: u64,
+    pub(crate) shortest: u64,
+}
+
+impl Shape {
+    pub(crate) fn new(behavior: &Behavior, addresses: usize, longest: u64, shortest: u64) -> Self {
+        let dependent = behavior.mapping != Mapping::EndpointIndependent;
+        let mixes =
+            behavior.filter_scope == FilterScope::Endpoint || is_laxer(behavior.filtering, behavior.mapping);
+        Self {
+            translates: behavior.kind != Kind::Firewall,
+            overloads: behavior.port_overloading && behavior.kind != Kind::Firewall,
+            by_endpoint: dependent && mixes && behavior.kind != Kind::Firewall,
+            by_host: behavior.max_mappings_per_host.is_some()
+                || behavior.port_block.is_some()
+                || (behavior.pooling == Pooling::Paired && addresses > 1),
+            range: behavior.port_range,
+            block: behavior.port_block.unwrap_or(0),
+            longest,
+            shortest,
+        }
+    }
+
+    /// The block that `port` belongs to.
+    fn block_of(&self, port: u16) -> u16 {
+        port.saturating_sub(self.range.first).checked_div(self.block).unwrap_or(0)
+    }
+}
+
+/// Whether a filter lets in remotes that have a mapping of their own.
+pub(crate) const fn is_laxer(filtering: Filtering, mapping: Mapping) -> bool {
+    (filtering as u8) < (mapping as u8)
+}
+
+/// What a host with mappings has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// How many mappings.
+    pub(crate) mappings: u32,
+    /// Its external address's place in the pool.
+    pub(crate) pool: u16,
+    /// Its port block.
+    pub(crate) block: u16,
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<A> {
+    records: Vec<Record<A>>,
+    created: Vec<u64>,
+    /// Links the free slots, and those on one spoke of the wheel.
+    chain: Vec<u32>,
+    free: u32,
+    live: u32,
+    generation: u32,
+    sets: Vec<RemoteSet<A>>,
+    free_sets: Vec<u32>,
+    /// A time before which nothing expires.
+    next_due: u64,
+    mapping: Mapping,
+    key: Key<A>,
+    shape: Shape,
+    /// Up to this many mappings are scanned.
+    scanned: u32,
+    large: Option<Box<Large<A>>>,
+}
+
+impl<A: Address> Table<A> {
+    pub(crate) fn new(mapping: Mapping, shape: Shape, seed: u64) -> Self {
+        Self {
+            records: Vec::new(),
+            created: Vec::new(),
+            chain: Vec::new(),
+            free: NONE,
+            live: 0,
+            generation: 0,
+            sets: Vec::new(),
+            free_sets: Vec::new(),
+            next_due: u64::MAX,
+            mapping,
+            key: Key::new(mapping, seed),
+            shape,
+            scanned: SCANNED,
+            large: None,
+        }
+    }
+
+    /// Uses the indexes from the first mapping on.
+    #[cfg(test)]
+    pub(crate) const fn always_large(&mut self) {
+        self.scanned = 0;
+    }
+
+    pub(crate) const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) const fn key(&self) -> &Key<A> {
+        &self.key
+    }
+
+    /// Which remotes share an entry.
+    pub(crate) const fn mapping(&self) -> Mapping {
+        self.mapping
+    }
+
+    /// How many entries are alive.
+    pub(crate) const fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// A time before which nothing expires; `u64::MAX` if there is nothing.
+    pub(crate) const fn next_due(&self) -> u64 {
+        self.next_due
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, slot: u32) -> &Record<A> {
+        &self.records[slot as usize]
+    }
+
+    #[inline]
+    pub(crate) fn record_mut(&mut self, slot: u32) -> &mut Record<A> {
+        &mut self.records[slot as usize]
+    }
+
+    pub(crate) fn created(&self, slot: u32) -> u64 {
+        self.created[slot as usize]
+    }
+
+    #[inline]
+    pub(crate) fn id(&self, slot: u32) -> MappingId {
+        MappingId { slot, generation: self.record(slot).generation() }
+    }
+
+    /// The slot of a live entry.
+    pub(crate) fn slot(&self, id: MappingId) -> Option<u32> {
+        let record = self.records.get(id.slot as usize)?;
+        (record.is_live() && record.generation() == id.generation).then_some(id.slot)
+    }
+
+    /// The live entries.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.records.iter().zip(0..).filter(|(record, _)| record.is_live()).map(|(_, slot)| slot)
+    }
+
+    /// The mapping through which packets from `internal` to `remote` leave.
+    #[inline]
+    pub(crate) fn find_outbound(&self, internal: Socket<A>, remote: Socket<A>) -> Option<u32> {
+        let is_it = |slot| self.is_outbound(slot, internal, remote);
+        match &self.large {
+            Some(large) => large.outbound.find(self.key.hash(internal, remote), is_it),
+            None => self.scan(is_it),
+        }
+    }
+
+    /// The slot where [`Table::find_outbound`] most likely finds it; `NONE` where it must be asked.
+    #[inline]
+    pub(crate) fn likely_outbound(&self, internal: Socket<A>, remote: Socket<A>) -> u32 {
+        self.large.as_ref().map_or(NONE, |large| large.outbound.likely(self.key.hash(internal, remote)))
+    }
+
+    #[inline]
+    pub(crate) fn is_outbound(&self, slot: u32, internal: Socket<A>, remote: Socket<A>) -> bool {
+        let Some(record) = self.records.get(slot as usize) else { return false };
+        let ip = (record.internal_ip ^ internal.ip) == A::default();
+        let port = record.internal_port == internal.port;
+        let remote = self.key.part(record.remote()) == self.key.part(remote);
+        ip & port & remote & record.is_mapping()
+    }
+
+    /// The entry that has external `port` of the `pool`th address; where ports are overloaded, towards `remote`.
+    #[inline]
+    pub(crate) fn find_inbound(&self, pool: u16, port: u16, remote: Socket<A>) -> Option<u32> {
+        let overloads = self.shape.overloads;
+        match &self.large {
+            Some(large) => large.find_inbound(pool, port, self.key.part(remote)),
+            None => self.scan(|slot| {
+                let record = self.record(slot);
+                let here = record.is_live() && record.external_port == port && record.pool == pool;
+                here && (!overloads || self.key.part(record.remote()) == self.key.part(remote))
+            }),
+        }
+    }
+
+    /// The slot that [`Table::find_inbound`] finds where ports are not overloaded; `NONE` where it must be asked.
+    #[inline]
+    pub(crate) fn likely_inbound(&self, pool: u16, port: u16) -> u32 {
+        self.large.as_ref().map_or(NONE, |large| large.likely_inbound(pool, port))
+    }
+
+    /// Whether `slot` holds a mapping.
+    #[inline]
+    pub(crate) fn is_mapping(&self, slot: u32) -> bool {
+        self.records.get(slot as usize).is_some_and(Record::is_mapping)
+    }
+
+    /// The oldest mapping on an overloaded port that `is_it`.
+    pub(crate) fn find_sharing(&self, pool: u16, port: u16, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let here = |slot| {
+            let record = self.record(slot);
+            record.is_mapping() && record.external_port == port && record.pool == pool && is_it(slot)
+        };
+        match &self.large {
+            Some(large) => self.oldest(large.sharing(pool, port).iter().copied().filter(|slot| here(*slot))),
+            None => self.oldest(self.slots().filter(|slot| here(*slot))),
+        }
+    }
+
+    /// The oldest mapping of an internal endpoint that `is_it`, where the shape is `by_endpoint`.
+    pub(crate) fn find_of_endpoint(&self, internal: Socket<A>, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let its = |slot| {
+            let record = self.record(slot);
+            record.is_mapping() && record.internal() == internal && is_it(slot)
+        };
+        match &self.large {
+            Some(large) => self.oldest(large.of_endpoint(internal).iter().copied().filter(|slot| its(*slot))),
+            None => self.oldest(self.slots().filter(|slot| its(*slot))),
+        }
+    }
+
+    fn oldest(&self, slots: impl Iterator<Item = u32>) -> Option<u32> {
+        slots.min_by_key(|slot| (self.created(*slot), self.record(*slot).generation()))
+    }
+
+    fn scan(&self, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        (0..self.slot_count()).find(|slot| is_it(*slot))
+    }
+
+    fn slot_count(&self) -> u32 {
+        u32::try_from(self.records.len()).unwrap_or(NONE)
+    }
+
+    /// The first free external port towards `remote` on the `pool`th address.
+    pub(crate) fn next_free_port(&self, pool: u16, remote: Socket<A>, search: Search) -> Option<u16> {
+        let part = self.key.part(remote);
+        match &self.large {
+            Some(large) => large.next_free_port(pool, part, search),
+            None => next_free_among(search, |port| {
+                self.records.iter().any(|record| {
+                    let here = record.is_live() && record.external_port == port && record.pool == pool;
+                    here && (!self.shape.overloads || self.key.part(record.remote()) == part)
+                })
+            }),
+        }
+    }
+
+    /// The first port block that no host has, on the `pool`th address.
+    pub(crate) fn next_free_block(&self, pool: u16, search: Search) -> Option<u16> {
+        match &self.large {
+            Some(large) => large.next_free_block(pool, search),
+            None => next_free_among(search, |block| {
+                self.records.iter().any(|record| {
+                    let here = record.is_mapping() && record.pool == pool;
+                    here && self.shape.block_of(record.external_port) == block
+                })
+            }),
+        }
+    }
+
+    /// What a host has, where the shape is `by_host`; `None` if it has no mapping.
+    pub(crate) fn host(&self, ip: A) -> Option<Host> {
+        if let Some(large) = &self.large {
+            return large.host(ip);
+        }
+        let mut records =
+            self.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
+        let first = records.next()?;
+        let rest = u32::try_from(records.count()).unwrap_or(u32::MAX);
+        Some(Host { mappings: 1 + rest, pool: first.pool, block: self.shape.block_of(first.external_port) })
+    }
+
+    /// The further remotes of an entry.
+    pub(crate) fn remotes(&self, record: &Record<A>) -> Option<&RemoteSet<A>> {
+        self.sets.get(record.remotes as usize)
+    }
+
+    /// The further remotes of an entry, to be added to.
+    pub(crate) fn remotes_mut(&mut self, slot: u32) -> &mut RemoteSet<A> {
+        if self.record(slot).remotes == NONE {
+            let set = self.free_sets.pop().unwrap_or_else(|| {
+                push(&mut self.sets, RemoteSet::default());
+                u32::try_from(self.sets.len() - 1).unwrap_or(NONE)
+            });
+            self.record_mut(slot).remotes = set;
+        }
+        let set = self.record(slot).remotes;
+        &mut self.sets[set as usize]
+    }
+
+    /// Whether there is room for another entry at all.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.live < NONE
+    }
+
+    /// Adds an entry. Nothing may be due at `now`.
+    pub(crate) fn insert(&mut self, now: u64, mut record: Record<A>) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        record.state = record.flags() | self.generation << GENERATION_SHIFT;
+        let slot = self.take_slot();
+        self.records[slot as usize] = record;
+        self.created[slot as usize] = now;
+        self.live += 1;
+        self.next_due = self.next_due.min(look_at(&record, now, &self.shape));
+        match &mut self.large {
+            Some(large) => {
+                large.insert(slot, &record, &self.key, &self.shape, &self.records);
+                large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.chain);
+            }
+            None if self.live > self.scanned => self.grow_large(now),
+            None => {}
+        }
+        slot
+    }
+
+    fn take_slot(&mut self) -> u32 {
+        if self.free != NONE {
+            let slot = self.free;
+            self.free = self.chain[slot as usize];
+            return slot;
+        }
+        let slot = self.slot_count();
+        push(&mut self.records, Record::new(Socket::default(), Socket::default(), 0, 0));
+        push(&mut self.created, 0);
+        push(&mut self.chain, NONE);
+        slot
+    }
+
+    fn grow_large(&mut self, now: u64) {
+        let mut large = Box::new(Large::new(self.live as usize, &self.shape));
+        for slot in 0..self.slot_count() {
+            let record = self.records[slot as usize];
+            if record.is_live() {
+                large.insert(slot, &record, &self.key, &self.shape, &self.records);
+                large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.chain);
+            }
+        }
+        self.next_due = large.wheel.next_due();
+        self.large = Some(large);
+    }
+
+    /// Removes an entry that [`Table::pop_due`] gave.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let record = *self.record(slot);
+        if let Some(large) = &mut self.large {
+            large.remove(slot, &record, &self.key, &self.shape);
+        }
+        if let Some(set) = self.sets.get_mut(record.remotes as usize) {
+            *set = RemoteSet::default();
+            self.free_sets.push(record.remotes);
+        }
+        self.record_mut(slot).state &= !LIVE;
+        self.chain[slot as usize] = self.free;
+        self.free = slot;
+        self.live -= 1;
+    }
+
+    /// An entry whose deadline has come, the earliest first; it must be removed.
+    #[inline]
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<u32> {
+        if now < self.next_due { None } else { self.look_for_due(now) }
+    }
+
+    fn look_for_due(&mut self, now: u64) -> Option<u32> {
+        let Some(large) = &mut self.large else {
+            let first = self.slots().min_by_key(|slot| (self.record(*slot).deadline, *slot));
+            let due = first.filter(|slot| is_due(self.record(*slot), now));
+            if due.is_none() {
+                let times = self.slots().map(|slot| look_at(self.record(slot), now, &self.shape));
+                self.next_due = times.min().unwrap_or(u64::MAX);
+            }
+            return due;
+        };
+        let (records, shape) = (&self.records, &self.shape);
+        let time_of = |slot: u32| look_at(&records[slot as usize], now, shape);
+        while let Some(slot) = large.wheel.pop(now, &mut self.chain, time_of) {
+            if is_due(&records[slot as usize], now) {
+                return Some(slot);
+            }
+            large.wheel.insert(now, time_of(slot), slot, &mut self.chain);
+        }
+        self.next_due = large.wheel.next_due();
+        None
+    }
+
+    /// Keeps the entries whose external address has a place in the new pool, which `place` gives, and returns the
+    /// slots of the others, which must be removed before anything else is done.
+    pub(crate) fn repool(&mut self, place: impl Fn(u16) -> Option<u16>) -> Vec<u32> {
+        self.large = None;
+        let mut gone = Vec::new();
+        for (record, slot) in self.records.iter_mut().zip(0..).filter(|(record, _)| record.is_live()) {
+            match place(record.pool) {
+                Some(pool) => record.pool = pool,
+                None => gone.push(slot),
+            }
+        }
+        gone
+    }
+
+    /// Builds the indexes again after [`Table::repool`], for a pool of `addresses`.
+    pub(crate) fn reindex(&mut self, now: u64, shape: Shape) {
+        self.shape = shape;
+        if self.live > self.scanned {
+            self.grow_large(now);
+        }
+    }
+
+    /// Forgets everything but which ids have been given.
+    pub(crate) fn clear(&mut self) {
+        let mut empty = Self { key: self.key, ..Self::new(self.mapping, self.shape, 0) };
+        empty.generation = self.generation;
+        empty.scanned = self.scanned;
+        *self = empty;
+    }
+
+    /// Octets on the heap.
+    pub(crate) fn allocated(&self) -> usize {
+        let slab = self.records.capacity() * size_of::<Record<A>>()
+            + self.created.capacity() * size_of::<u64>()
+            + self.chain.capacity() * size_of::<u32>();
+        let sets = self.sets.capacity() * size_of::<RemoteSet<A>>()
+            + self.free_sets.capacity() * size_of::<u32>()
+            + self.sets.iter().map(RemoteSet::allocated).sum::<usize>();
+        slab + sets + self.large.as_ref().map_or(0, |large| large.allocated())
+    }
+}
+
+const fn is_due<A>(record: &Record<A>, now: u64) -> bool {
+    record.deadline <= now
+}
+
+/// When to look whether a record has expired: no later than any deadline that a refresh from now on may give it.
+fn look_at<A>(record: &Record<A>, now: u64, shape: &Shape) -> u64 {
+    if shape.shortest < shape.longest {
+        record.deadline.min(now.saturating_add(shape.shortest))
+    } else {
+        record.deadline
+    }
+}
+
+/// Pushes, growing by an eighth: a table of millions should not be half empty.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 8).max(4));
+    }
+    list.push(item);
+}

@@ -1,0 +1,148 @@
+//! A hash index from keys to table slots that touches one cache line to find a slot.
+//!
+//! Ten slots share a line with sixteen bits of each one's hash. The keys stay in the table's records: the caller
+//! compares them, and supplies their hashes when the index grows. So a search costs one line here and one record.
+
+use crate::expiry::NONE;
+
+const LANES: usize = 10;
+
+/// A line is this full on average before the index grows.
+const FULL: usize = 8;
+
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Line {
+    slots: [u32; LANES],
+    /// Sixteen bits of each slot's hash; 0 where there is none.
+    tags: [u16; LANES],
+    /// How many slots whose home is this line or one before it stand in a later line.
+    spilled: u32,
+}
+
+impl Line {
+    const EMPTY: Self = Self { slots: [NONE; LANES], tags: [0; LANES], spilled: 0 };
+
+    /// A bit for each lane with this tag.
+    #[inline]
+    fn lanes(&self, tag: u16) -> u32 {
+        let mut lanes = 0;
+        for (lane, known) in self.tags.iter().enumerate() {
+            lanes |= u32::from(*known == tag) << lane;
+        }
+        lanes
+    }
+}
+
+/// The index. Hashes are given by the caller, who must use their high and low bits well.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Index {
+    /// An index with room for `capacity` slots.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { lines: vec![Line::EMPTY; (capacity / FULL + 1).max(2)], len: 0 }
+    }
+
+    /// Whether another slot wants a larger index first.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.len >= self.lines.len() * FULL
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Octets allocated.
+    pub(crate) const fn allocated(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
+    }
+
+    /// The slot with this hash that `is_it`.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let tag = tag(hash);
+        let mut place = self.home(hash);
+        loop {
+            let line = &self.lines[place];
+            let mut lanes = line.lanes(tag);
+            while lanes != 0 {
+                let slot = line.slots[lanes.trailing_zeros() as usize];
+                if is_it(slot) {
+                    return Some(slot);
+                }
+                lanes &= lanes - 1;
+            }
+            if line.spilled == 0 {
+                return None;
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// The slot that [`Index::find`] would look at first, and in almost all cases return; `NONE` if there is none in
+    /// the home line. Without a branch on what it finds, so that many such loads are under way at once.
+    #[inline]
+    pub(crate) fn likely(&self, hash: u64) -> u32 {
+        let line = &self.lines[self.home(hash)];
+        let lane = line.lanes(tag(hash)).trailing_zeros() as usize;
+        line.slots.get(lane).copied().unwrap_or(NONE)
+    }
+
+    /// Puts in `slot`, which must not be in.
+    pub(crate) fn insert(&mut self, hash: u64, slot: u32) {
+        debug_assert!(!self.is_full(), "the caller grows the index");
+        let mut place = self.home(hash);
+        loop {
+            let line = &mut self.lines[place];
+            if let Some(lane) = line.tags.iter().position(|tag| *tag == 0) {
+                line.tags[lane] = tag(hash);
+                line.slots[lane] = slot;
+                self.len += 1;
+                return;
+            }
+            line.spilled += 1;
+            place = self.after(place);
+        }
+    }
+
+    /// Takes out `slot`, which must be in.
+    pub(crate) fn remove(&mut self, hash: u64, slot: u32) {
+        let mut place = self.home(hash);
+        loop {
+            let line = &mut self.lines[place];
+            if let Some(lane) = line.slots.iter().position(|known| *known == slot) {
+                line.tags[lane] = 0;
+                line.slots[lane] = NONE;
+                self.len -= 1;
+                return;
+            }
+            if line.spilled == 0 {
+                debug_assert!(false, "the slot is not in the index");
+                return;
+            }
+            line.spilled -= 1;
+            place = self.after(place);
+        }
+    }
+
+    /// The high half of the hash scaled to the number of lines.
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.lines.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    const fn after(&self, place: usize) -> usize {
+        if place + 1 == self.lines.len() { 0 } else { place + 1 }
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+fn tag(hash: u64) -> u16 {
+    (hash as u16).max(1)
+}
