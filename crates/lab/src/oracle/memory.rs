@@ -85,7 +85,7 @@ impl<'p> Memory<'p> {
             Hairpinning::ExternalSource => external.clone(),
             Hairpinning::InternalSource => flight.source.clone(),
         };
-        let target = self.inbound(nat, &flight.target, &external)?;
+        let target = self.admit(nat, &flight.target, &external)?;
         Ok(Flight { source, target, realm: Some(nat) })
     }
 
@@ -119,22 +119,26 @@ impl<'p> Memory<'p> {
         external(nat, source, destination)
     }
 
-    /// The internal endpoint that a packet from `remote` to `target` reaches.
+    /// The internal endpoint that a packet from outside reaches.
     fn inbound(&mut self, nat: NatId, target: &Address, remote: &Address) -> Result<Address, Loss> {
+        let admitted = self.admit(nat, target, remote);
         let behavior = self.pair.behavior(nat);
-        let internal = match target {
-            Address::External(external) => external.internal.clone(),
-            address => address.clone(),
-        };
+        if admitted.is_err() && behavior.unsolicited == Unsolicited::CreatesState && shares_a_port(behavior) {
+            self.take(nat, target, remote);
+        }
+        admitted
+    }
+
+    /// The internal endpoint that a packet from `remote` to `target` reaches.
+    fn admit(&mut self, nat: NatId, target: &Address, remote: &Address) -> Result<Address, Loss> {
+        let behavior = self.pair.behavior(nat);
+        let internal = internal(nat, target);
         let accepted = match behavior.kind {
             Kind::UdpBlocked | Kind::TcpOnly => return Err(Loss::UdpBlocked(nat)),
             Kind::None | Kind::Static => true,
-            Kind::Firewall | Kind::Nat => self.accepts(nat, &internal, target, remote),
+            Kind::Firewall | Kind::Nat => self.accepts(nat, target, remote),
         };
         if !accepted {
-            if behavior.unsolicited == Unsolicited::CreatesState && shares_a_port(behavior) {
-                self.take(nat, &internal, target, remote);
-            }
             return Err(Loss::Filtered(nat));
         }
         if behavior.kind == Kind::Nat && behavior.reply_mapping == ReplyMapping::InboundSession {
@@ -145,22 +149,23 @@ impl<'p> Memory<'p> {
     }
 
     /// An unsolicited packet takes the place of the mapping toward its source, unless there is one.
-    fn take(&mut self, nat: NatId, internal: &Address, target: &Address, remote: &Address) {
+    fn take(&mut self, nat: NatId, target: &Address, remote: &Address) {
         let behavior = self.pair.behavior(nat);
         let place = toward(behavior, remote);
-        let sent = self.sent.get(&filter_key(behavior, nat, internal, target));
+        let sent = self.sent.get(&filter_key(behavior, nat, &internal(nat, target), target));
         if !sent.is_some_and(|sent| sent.iter().any(|to| toward(behavior, to) == place)) {
             self.taken.insert((target.clone(), place));
         }
     }
 
     /// The filter (RFC 4787 section 5).
-    fn accepts(&self, nat: NatId, internal: &Address, target: &Address, remote: &Address) -> bool {
+    fn accepts(&self, nat: NatId, target: &Address, remote: &Address) -> bool {
         let behavior = self.pair.behavior(nat);
         if self.taken.contains(&(target.clone(), toward(behavior, remote))) {
             return false;
         }
-        let Some(sent) = self.sent.get(&filter_key(behavior, nat, internal, target)) else { return false };
+        let key = filter_key(behavior, nat, &internal(nat, target), target);
+        let Some(sent) = self.sent.get(&key) else { return false };
         match behavior.filtering {
             Filtering::EndpointIndependent => true,
             Filtering::AddressDependent => sent.iter().any(|to| to.ip() == remote.ip()),
@@ -179,6 +184,14 @@ fn toward(behavior: &Behavior, to: &Address) -> Toward {
         Mapping::EndpointIndependent => Toward::Anyone,
         Mapping::AddressDependent => Toward::Ip(to.ip()),
         Mapping::AddressAndPortDependent => Toward::Exactly(to.clone()),
+    }
+}
+
+/// What is behind an external endpoint of `nat`. A firewall passes addresses as they are, a NAT's behind it too.
+fn internal(nat: NatId, target: &Address) -> Address {
+    match target {
+        Address::External(external) if external.nat == nat => external.internal.clone(),
+        address => address.clone(),
     }
 }
 

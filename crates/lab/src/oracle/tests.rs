@@ -226,6 +226,20 @@ fn boxes_that_keep_ports_equal_their_cells() {
     }
 }
 
+/// The same as the outer and as the inner layer of two.
+#[test]
+fn boxes_that_keep_ports_equal_their_cells_as_a_layer() {
+    for (kind, cell) in [("firewall", "EIM/APDF"), ("static", "EIM/EIF"), ("none", "EIM/EIF")] {
+        for other in presets::GRID {
+            for peer in presets::GRID {
+                let double = |outer, inner| outcome(&pair([nat(outer), nat(inner)], [nat(peer)]));
+                assert_eq!(double(kind, other), double(cell, other), "{kind} over {other} against {peer}");
+                assert_eq!(double(other, kind), double(other, cell), "{other} over {kind} against {peer}");
+            }
+        }
+    }
+}
+
 /// Mapping and filtering are each the stricter of the two layers. An inner filter with one mapping for all sees what
 /// the endpoint has sent to through every mapping of the outer layer: there the filter's scope is the endpoint.
 #[test]
