@@ -1,0 +1,412 @@
+//! The values that keys take: texts, words, numbers, quantities and addresses.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use natbed_nat::behavior::{
+    FilterScope, Filtering, Hairpinning, Mapping, OnConflict, OnFull, Pooling, PortAssignment, PortRange,
+    PortRangeSyntax, Refresh, ReplyMapping, Unsolicited,
+};
+use natbed_packet::{Prefix, PrefixError};
+use serde_json::{Value as Json, json};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::resolved::{CandidateType, Delivery, Expected, HoldState, Ipv6Mode, Policy, Retransmission};
+use super::shape::{Reader, Shape, Value};
+use crate::diagnose::{Diagnostic, did_you_mean, quoted};
+use crate::quantity::{self, QuantityError};
+
+impl Shape for String {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        reader.text(value, "a string").map(str::to_owned)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+}
+
+impl Shape for bool {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let read = value.get_ref().as_bool();
+        if read.is_none() {
+            reader.wrong_type(value, "a boolean", None);
+        }
+        read
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "boolean" })
+    }
+}
+
+/// An integer from `MIN` to `MAX`.
+#[derive(Clone, Copy)]
+pub(super) struct Whole<const MIN: i64, const MAX: i64>(pub(super) i64);
+
+impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
+    /// The number as a type that holds every number from `MIN` to `MAX`.
+    pub(super) fn fit<T: TryFrom<i64>>(self) -> T {
+        T::try_from(self.0).unwrap_or_else(|_| unreachable!("{MIN} to {MAX} fit into the type"))
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Shape for Whole<MIN, MAX> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Some(integer) = value.get_ref().as_integer() else {
+            reader.wrong_type(value, "an integer", None);
+            return None;
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let fits = number.filter(|number| (MIN..=MAX).contains(number));
+        if fits.is_none() {
+            let most = if MAX == i64::MAX { "2^63 - 1".to_owned() } else { MAX.to_string() };
+            out_of_range(value, reader, &integer.to_string(), &format!("an integer from {MIN} to {most}"));
+        }
+        fits.map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+/// A port number; 0 cannot be sent to.
+pub(super) type Port = Whole<1, 65_535>;
+
+/// A probability.
+#[derive(Clone, Copy)]
+pub(super) struct Probability(pub(super) f64);
+
+impl Shape for Probability {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = match value.get_ref() {
+            DeValue::Float(float) => float.as_str().to_owned(),
+            DeValue::Integer(integer) => integer.to_string(),
+            _ => {
+                reader.wrong_type(value, "a number from 0 to 1", None);
+                return None;
+            }
+        };
+        let fits = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+        if fits.is_none() {
+            out_of_range(value, reader, &text, "a probability from 0 to 1");
+        }
+        // Adding zero makes a negative zero positive.
+        fits.map(|number| Self(number + 0.0))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}
+
+fn out_of_range(value: &Value<'_>, reader: &mut Reader, found: &str, expected: &str) {
+    let message = format!("{} is {}, which is not {expected}", reader.key(), quoted(found));
+    let problem = Diagnostic::new("out-of-range", value.span(), message);
+    reader.problems.push(problem.label(format!("expected {expected}")));
+}
+
+impl Shape for Duration {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        read_quantity(value, reader, ("a duration", "20 ms"), quantity::parse_duration)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^\d+(\.\d+)? *(ns|us|ms|s|min|h)$" })
+    }
+}
+
+/// A size in octets.
+#[derive(Clone, Copy)]
+pub(super) struct Size(pub(super) Option<u64>);
+
+impl Shape for Size {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        read_quantity(value, reader, ("a size", "64 KiB"), |text| limit(text, quantity::parse_size)).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^(\d+(\.\d+)? *(B|kB|KiB|MB|MiB)|unlimited)$" })
+    }
+}
+
+/// A rate in bits per second.
+#[derive(Clone, Copy)]
+pub(super) struct Rate(pub(super) Option<u64>);
+
+impl Shape for Rate {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        read_quantity(value, reader, ("a rate", "10 Mbit/s"), |text| limit(text, quantity::parse_rate))
+            .map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^(\d+(\.\d+)? *[kMG]bit/s|unlimited)$" })
+    }
+}
+
+/// The spelling of a limit that does not limit.
+pub(crate) const UNLIMITED: &str = "unlimited";
+
+fn limit(text: &str, parse: fn(&str) -> Result<u64, QuantityError>) -> Result<Option<u64>, QuantityError> {
+    if text == UNLIMITED { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn read_quantity<T>(
+    value: &Value<'_>,
+    reader: &mut Reader,
+    (kind, example): (&str, &str),
+    parse: impl Fn(&str) -> Result<T, QuantityError>,
+) -> Option<T> {
+    let help = format!("write a number and a unit, such as `\"{example}\"`");
+    let Some(text) = value.get_ref().as_str() else {
+        reader.wrong_type(value, kind, Some(help));
+        return None;
+    };
+    parse(text)
+        .map_err(|error| {
+            let message = format!("{} is {}, which is not {kind}", reader.key(), quoted(text));
+            let problem = Diagnostic::new("invalid-quantity", value.span(), message);
+            reader.problems.push(problem.label(error.to_string()).help(help));
+        })
+        .ok()
+}
+
+impl Shape for IpAddr {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value, "an IP address")?;
+        parsed(text, value, reader, "an IP address", |_: &std::net::AddrParseError| {
+            Some("write it as `203.0.113.7` or `2001:db8::7`".to_owned())
+        })
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
+    }
+}
+
+impl Shape for Prefix {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value, "a subnet")?;
+        parsed(text, value, reader, "a subnet", |error: &PrefixError| match error {
+            PrefixError::HostBits(network) => Some(format!("did you mean `{network}`?")),
+            PrefixError::Syntax | PrefixError::Length(_) => None,
+        })
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^[0-9a-fA-F.:]+/\d{1,3}$" })
+    }
+}
+
+/// `text` by its `FromStr`; an error is reported with its own words beside the caret.
+pub(super) fn parsed<T: FromStr>(
+    text: &str,
+    value: &Value<'_>,
+    reader: &mut Reader,
+    kind: &str,
+    help: impl Fn(&T::Err) -> Option<String>,
+) -> Option<T>
+where
+    T::Err: std::fmt::Display,
+{
+    let report = |error: T::Err| {
+        let message = format!("{} is {}, which is not {kind}", reader.key(), quoted(text));
+        let problem = Diagnostic::new("invalid-value", value.span(), message);
+        reader.problems.push(problem.label(error.to_string()).help(help(&error)));
+    };
+    text.parse().map_err(report).ok()
+}
+
+/// One value or a list of several; never none.
+pub(super) struct OneOrMany<T>(pub(super) Vec<Spanned<T>>);
+
+impl<T: Shape> Shape for OneOrMany<T> {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Some(array) = value.get_ref().as_array() else {
+            return Some(Self(vec![Spanned::new(value.span(), T::read(value, reader)?)]));
+        };
+        if array.is_empty() {
+            let message = format!("{} is an empty list", reader.key());
+            let problem = Diagnostic::new("empty-list", value.span(), message);
+            reader.problems.push(
+                problem.label("expected at least one").help("leave the key out for the default".to_owned()),
+            );
+            return None;
+        }
+        let before = reader.problems.len();
+        let read = |value: &Value<'_>| Some(Spanned::new(value.span(), T::read(value, reader)?));
+        let list = array.iter().filter_map(read).collect();
+        (reader.problems.len() == before).then_some(Self(list))
+    }
+
+    fn schema() -> Json {
+        let one = T::schema();
+        json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+    }
+}
+
+/// The value of `all` whose word in `words` is the text of `value`.
+fn read_word<T: Copy>(
+    value: &Value<'_>,
+    reader: &mut Reader,
+    words: &[&'static str],
+    all: &[T],
+) -> Option<T> {
+    let text = reader.text(value, "a string")?;
+    let found = words.iter().position(|word| *word == text).and_then(|index| all.get(index));
+    if found.is_none() {
+        let message = format!("{} cannot be {}", reader.key(), quoted(text));
+        let help = did_you_mean(text, words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let problem = Diagnostic::new("unknown-word", value.span(), message);
+        reader.problems.push(problem.label(format!("expected one of `{}`", words.join("`, `"))).help(help));
+    }
+    found.copied()
+}
+
+/// Makes enums readable by the words that scenario files use for their variants.
+macro_rules! word_shapes {
+    ($($name:ident)*) => {$(
+        impl Shape for $name {
+            fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+                read_word(value, reader, Self::NAMES, Self::ALL)
+            }
+
+            fn schema() -> Json {
+                json!({ "enum": Self::NAMES })
+            }
+        }
+    )*};
+}
+
+/// Gives an enum the words that scenario files use for it.
+macro_rules! words {
+    ($($name:ident { $($word:literal => $variant:ident),* })*) => {$(
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$variant),*];
+            const NAMES: &[&'static str] = &[$($word),*];
+
+            /// The word for it in scenario files.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),*
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    Expected { "direct" => Direct, "relay" => Relay, "fail" => Fail }
+    CandidateType { "host" => Host, "srflx" => Srflx, "prflx" => Prflx, "relay" => Relay }
+    HoldState { "alive" => Alive, "restarted" => Restarted, "lost" => Lost }
+    Delivery { "delivered" => Delivered, "dropped" => Dropped }
+    Ipv6Mode { "off" => Off, "routed" => Routed, "firewalled" => Firewalled }
+    Policy { "all" => All, "relay" => Relay }
+}
+
+word_shapes! {
+    Expected HoldState Delivery Ipv6Mode Policy
+    Mapping Filtering FilterScope ReplyMapping PortAssignment OnConflict Pooling Hairpinning Unsolicited Refresh OnFull
+}
+
+impl Shape for PortRange {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value, "a port range")?;
+        parsed(text, value, reader, "a port range", |_: &PortRangeSyntax| None)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^\d{1,5} *- *\d{1,5}$" })
+    }
+}
+
+/// The candidate types of a pair: local and remote.
+#[derive(Clone, Copy)]
+pub(super) struct Path(pub(super) CandidateType, pub(super) CandidateType);
+
+impl Shape for Path {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(value, "a pair of candidate types")?;
+        let kind = |word: &str| {
+            CandidateType::NAMES
+                .iter()
+                .position(|name| *name == word)
+                .and_then(|at| CandidateType::ALL.get(at))
+        };
+        if let Some((Some(&local), Some(&remote))) = text.split_once('/').map(|(l, r)| (kind(l), kind(r))) {
+            return Some(Self(local, remote));
+        }
+        let message = format!("{} is {}, which is not a pair of candidate types", reader.key(), quoted(text));
+        let problem = Diagnostic::new("invalid-value", value.span(), message);
+        let problem = problem.label("expected local/remote, each `host`, `srflx`, `prflx` or `relay`");
+        reader.problems.push(problem.help("write it as `\"srflx/prflx\"`".to_owned()));
+        None
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": "^(host|srflx|prflx|relay)/(host|srflx|prflx|relay)$" })
+    }
+}
+
+/// The version of the format of scenario files.
+pub(super) struct Format;
+
+impl Shape for Format {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        let Some(integer) = value.get_ref().as_integer() else {
+            reader.wrong_type(value, "an integer", Some("write `format = 1`".to_owned()));
+            return None;
+        };
+        if integer.as_str() == "1" {
+            return Some(Self);
+        }
+        let message = format!("the file is of format {}", quoted(&integer.to_string()));
+        let problem = Diagnostic::new("unsupported-format", value.span(), message);
+        reader.problems.push(problem.label("this natbed reads format 1"));
+        None
+    }
+
+    fn schema() -> Json {
+        json!({ "const": 1 })
+    }
+}
+
+/// What a TURN server is reached over.
+#[derive(Clone, Copy)]
+pub(super) struct Transport;
+
+impl Shape for Transport {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        read_word(value, reader, &["udp"], &[Self])
+    }
+
+    fn schema() -> Json {
+        json!({ "const": "udp" })
+    }
+}
+
+/// The spelling of [`Retransmission::Rfc8445`].
+const RFC8445: &str = "rfc8445";
+
+impl Shape for Retransmission {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        if value.get_ref().as_str() == Some(RFC8445) {
+            return Some(Self::Rfc8445);
+        }
+        let fixed = Duration::read(value, reader)?;
+        if fixed >= Duration::from_millis(500) {
+            return Some(Self::Fixed(fixed));
+        }
+        let found = quantity::print_duration(fixed);
+        out_of_range(value, reader, &found, "500 ms or more (RFC 8445 section 14.3)");
+        None
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [{ "const": RFC8445 }, Duration::schema()] })
+    }
+}

@@ -1,0 +1,308 @@
+//! The third pass: what names refer to, which addresses everything has, and whether it all fits together.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use natbed_packet::Family;
+use toml::Spanned;
+
+use super::addresses::{Book, attachments, uses_ipv6};
+use super::leaf::Whole;
+use super::names::{Named, Names};
+use super::program::{Program, later_addresses};
+use super::resolved::{
+    Attachment, Credentials, Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkSpec, Nat, NatId, Network,
+    NetworkId, NodeId, Policy, Retransmission, Scenario, Server, ServerId, ServerKind,
+};
+use super::spec::{HostSpec, LinkFields, Optional, ScenarioSpec, TurnSpec, value};
+use super::types::Types;
+use super::wiring::{DEFAULT_TYPE, INTERNET, ServerSpec, Wiring};
+use crate::diagnose::{Diagnostic, did_you_mean, quoted};
+
+/// The port of STUN and TURN (RFC 8489 section 18.6), and the one above it for RFC 5780's change requests.
+const PORTS: [u16; 2] = [3478, 3479];
+
+/// Agents of other projects, which a feature brings in.
+const FOREIGN_AGENTS: [&str; 3] = ["is", "rice", "webrtc"];
+/// This project's own agent.
+const NATIVE_AGENT: &str = "native";
+
+/// Resolves `spec`, or says everything that is wrong with its references.
+pub(super) fn resolve(spec: &ScenarioSpec, source: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let names = Names::of(spec, source, &mut problems);
+    let types = Types::of(spec, &mut problems);
+    let wiring = Wiring::of(spec, &names, &types, &mut problems);
+    let later = later_addresses(spec, &names);
+    let has_ipv6 = uses_ipv6(&wiring, &later);
+    let mut book = Book::reserve(&wiring, &later, has_ipv6, &mut problems);
+    book.deal(&mut problems);
+
+    let scenario =
+        Resolver { spec, names: &names, wiring: &wiring, book: &book, problems: &mut problems }.scenario();
+    if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+}
+
+/// What the parts of the scenario are built from.
+struct Resolver<'r, 's> {
+    spec: &'s ScenarioSpec,
+    names: &'r Names<'s>,
+    wiring: &'r Wiring<'s>,
+    book: &'r Book<'r, 's>,
+    problems: &'r mut Vec<Diagnostic>,
+}
+
+impl Resolver<'_, '_> {
+    fn scenario(mut self) -> Scenario {
+        let spec = self.spec;
+        let delay = spec.signaling.as_ref().and_then(|signaling| value(&signaling.get_ref().delay));
+        let mut scenario = Scenario {
+            name: spec.name.as_ref().map_or_else(String::new, |name| name.get_ref().clone()),
+            about: spec.about.as_ref().map_or_else(String::new, |about| about.get_ref().clone()),
+            seed: value(&spec.seed).map_or(1, Whole::fit),
+            networks: (0..spec.network.len()).filter_map(|at| self.network(NetworkId::at(at))).collect(),
+            nats: (0..spec.nat.len()).filter_map(|at| self.nat(NatId::at(at))).collect(),
+            hosts: (0..spec.host.len()).map(|at| self.host(HostId::at(at))).collect(),
+            servers: (0..self.wiring.servers.len()).map(|at| self.server(ServerId::at(at))).collect(),
+            signaling_delay: delay.unwrap_or(Duration::from_millis(50)),
+            connects: Vec::new(),
+            sends: Vec::new(),
+            events: Vec::new(),
+        };
+        let mut program = Program {
+            spec,
+            names: self.names,
+            wiring: self.wiring,
+            book: self.book,
+            problems: self.problems,
+        };
+        scenario.connects = program.connects();
+        scenario.sends = program.sends();
+        scenario.events = program.events();
+        scenario
+    }
+
+    /// `None` only where something has been reported.
+    fn network(&self, id: NetworkId) -> Option<Network> {
+        let segment = Attachment::Network(id);
+        Some(Network {
+            name: self.spec.network[id.index()].0.get_ref().clone(),
+            subnet: self.book.plan.get(&segment)?.ipv4?,
+            behind: self.wiring.networks[id.index()],
+            gateway: self.book.gateways.get(&(segment, Family::V4)).copied(),
+            ipv6: self.lan(segment, Family::V6),
+        })
+    }
+
+    /// `None` only where something has been reported.
+    fn nat(&mut self, id: NatId) -> Option<Nat> {
+        let (name, spec) = &self.spec.nat[id.index()];
+        let fields = spec.get_ref();
+        self.check_ipv6(id);
+        let wired = &self.wiring.nats[id.index()];
+        let outside = wired.outside?;
+        let addresses = self.book.of(NodeId::Nat(id), outside).to_vec();
+        let inside = if wired.is_static() { self.book.behind(id) } else { Vec::new() };
+        if let Some(list) = fields.address.as_ref().filter(|_| inside.len() > addresses.len()) {
+            let message = format!("nat `{}` is static and has too few addresses", name.get_ref());
+            let problem = Diagnostic::new("too-few-addresses", list.span(), message);
+            let label = format!("{} for {} internal addresses", addresses.len(), inside.len());
+            self.problems.push(problem.label(label).help("each internal host has one of its own".to_owned()));
+        }
+        let segment = Attachment::Nat(id);
+        Some(Nat {
+            name: name.get_ref().clone(),
+            type_name: fields.kind.as_ref().map_or(DEFAULT_TYPE, |kind| kind.get_ref()).to_owned(),
+            behavior: wired.behavior.clone()?,
+            outside,
+            one_to_one: inside.into_iter().zip(addresses.iter().copied()).collect(),
+            addresses,
+            lan: self.lan(segment, Family::V4)?,
+            ipv6: self.wiring.ipv6(id),
+            lan_ipv6: self.lan(segment, Family::V6),
+            link: link(&fields.link),
+        })
+    }
+
+    fn lan(&self, segment: Attachment, family: Family) -> Option<Lan> {
+        let subnet = self.book.plan.get(&segment)?;
+        let prefix = if family == Family::V4 { subnet.ipv4 } else { subnet.ipv6 };
+        Some(Lan { prefix: prefix?, gateway: *self.book.gateways.get(&(segment, family))? })
+    }
+
+    /// Reports a NAT that routes IPv6 behind one that does not.
+    fn check_ipv6(&mut self, id: NatId) {
+        let spec = self.spec.nat[id.index()].1.get_ref();
+        let Some(Attachment::Nat(outer)) = self.wiring.nats[id.index()].outside else { return };
+        if let Some(mode) = spec.ipv6.as_ref().filter(|mode| *mode.get_ref() != Ipv6Mode::Off)
+            && self.wiring.ipv6(outer) == Ipv6Mode::Off
+        {
+            let (inner, outer) =
+                (self.wiring.describe(NodeId::Nat(id)), self.wiring.describe(NodeId::Nat(outer)));
+            let problem = Diagnostic::new(
+                "no-ipv6",
+                mode.span(),
+                format!("{inner} routes IPv6, but {outer} in front of it does not"),
+            );
+            self.problems
+                .push(problem.label("no IPv6 comes this far").help(format!("give {outer} `ipv6` too")));
+        }
+    }
+
+    fn host(&mut self, id: HostId) -> Host {
+        let (name, spec) = &self.spec.host[id.index()];
+        let node = NodeId::Host(id);
+        let interface =
+            |attachment| Interface { attachment, addresses: self.book.of(node, attachment).to_vec() };
+        let interfaces: Vec<Interface> = attachments(self.wiring, node).into_iter().map(interface).collect();
+        Host {
+            name: name.get_ref().clone(),
+            link: link(&spec.get_ref().link),
+            ice: self.ice(name.get_ref(), spec.get_ref(), &interfaces),
+            interfaces,
+            agent: self.agent(name.get_ref(), spec.get_ref()),
+        }
+    }
+
+    fn agent(&mut self, host: &str, spec: &HostSpec) -> String {
+        let Some(agent) = spec.agent.as_ref().filter(|agent| agent.get_ref() != NATIVE_AGENT) else {
+            return NATIVE_AGENT.to_owned();
+        };
+        let name = quoted(agent.get_ref());
+        let (label, help) = if FOREIGN_AGENTS.contains(&agent.get_ref().as_str()) {
+            let help = "build natbed with `--features adapters`".to_owned();
+            ("this natbed was built without it", Some(help))
+        } else {
+            let known = FOREIGN_AGENTS.into_iter().chain([NATIVE_AGENT]);
+            let near = did_you_mean(agent.get_ref(), known).map(|near| format!("did you mean `{near}`?"));
+            let all =
+                "there are `native` and, with the feature `adapters`, `is`, `rice` and `webrtc`".to_owned();
+            ("no agent has this name", near.or(Some(all)))
+        };
+        let problem =
+            Diagnostic::new("unknown-agent", agent.span(), format!("host `{host}` runs the agent {name}"));
+        self.problems.push(problem.label(label).help(help));
+        NATIVE_AGENT.to_owned()
+    }
+
+    fn ice(&mut self, host: &str, spec: &HostSpec, interfaces: &[Interface]) -> Ice {
+        let ice = spec.ice.as_ref().map(Spanned::get_ref);
+        let every = (0..self.wiring.servers.len()).map(ServerId::at).collect();
+        let servers = ice.and_then(|ice| ice.servers.as_ref());
+        let gathering = ice.and_then(|ice| ice.interfaces.as_ref());
+        Ice {
+            servers: servers.map_or(every, |list| self.ice_servers(host, &list.get_ref().0)),
+            policy: ice.and_then(|ice| value(&ice.policy)).unwrap_or(Policy::All),
+            relay_wait: ice.and_then(|ice| value(&ice.relay_wait)).unwrap_or(Duration::from_secs(2)),
+            interfaces: match gathering.map(|list| list.get_ref().0.as_slice()) {
+                None => (0..interfaces.len()).collect(),
+                Some([word]) if word.get_ref() == "all" && !self.names.has("all") => {
+                    (0..interfaces.len()).collect()
+                }
+                Some(list) => self.ice_interfaces(host, list, interfaces),
+            },
+            retransmission: ice
+                .and_then(|ice| value(&ice.rto))
+                .unwrap_or(Retransmission::Fixed(Duration::from_millis(500))),
+        }
+    }
+
+    fn ice_servers(&mut self, host: &str, list: &[Spanned<String>]) -> Vec<ServerId> {
+        let mut servers = Vec::new();
+        for name in list {
+            let sentence = format!("host `{host}` asks the server {}", quoted(name.get_ref()));
+            let Some(Named::Stun(id) | Named::Turn(id)) =
+                self.names.find(name, Named::SERVER, &sentence, self.problems)
+            else {
+                continue;
+            };
+            if servers.contains(&id) {
+                let message = format!("host `{host}` lists the server {} twice", quoted(name.get_ref()));
+                self.problems.push(Diagnostic::new("duplicate-server", name.span(), message));
+            } else {
+                servers.push(id);
+            }
+        }
+        servers
+    }
+
+    fn ice_interfaces(
+        &mut self,
+        host: &str,
+        list: &[Spanned<String>],
+        interfaces: &[Interface],
+    ) -> Vec<usize> {
+        let mut chosen = Vec::new();
+        for name in list {
+            let sentence = format!("host `{host}` gathers on {}", quoted(name.get_ref()));
+            let leg = if name.get_ref() == INTERNET && !self.names.has(INTERNET) {
+                Some(Attachment::Internet)
+            } else {
+                match self.names.find(name, Named::LEG, &sentence, self.problems) {
+                    Some(Named::Nat(nat)) => Some(Attachment::Nat(nat)),
+                    Some(Named::Network(network)) => Some(Attachment::Network(network)),
+                    _ => None,
+                }
+            };
+            let Some(leg) = leg else { continue };
+            match interfaces.iter().position(|interface| interface.attachment == leg) {
+                Some(index) if !chosen.contains(&index) => chosen.push(index),
+                Some(_) => {
+                    let message =
+                        format!("host `{host}` lists the interface {} twice", quoted(name.get_ref()));
+                    self.problems.push(Diagnostic::new("duplicate-interface", name.span(), message));
+                }
+                None if interfaces.is_empty() => {}
+                None => {
+                    let problem = Diagnostic::new(
+                        "unknown-interface",
+                        name.span(),
+                        format!("{sentence}, where it has no interface"),
+                    );
+                    self.problems.push(problem.label("no interface of this host leads here"));
+                }
+            }
+        }
+        chosen.sort_unstable();
+        chosen
+    }
+
+    fn server(&mut self, id: ServerId) -> Server {
+        let server = self.wiring.servers[id.index()];
+        let addresses = self.book.of(NodeId::Server(id), Attachment::Internet).to_vec();
+        let two = |family: fn(&&IpAddr) -> bool| addresses.iter().filter(family).count() > 1;
+        let discovery = two(|ip| ip.is_ipv4()) || two(|ip| ip.is_ipv6());
+        Server {
+            name: server.name().get_ref().clone(),
+            kind: match server {
+                ServerSpec::Stun(..) => ServerKind::Stun,
+                ServerSpec::Turn(_, spec) => self.turn(server.name(), spec),
+            },
+            addresses,
+            ports: if discovery { PORTS.to_vec() } else { PORTS[..1].to_vec() },
+            link: link(server.link()),
+        }
+    }
+
+    fn turn(&mut self, name: &Spanned<String>, spec: &TurnSpec) -> ServerKind {
+        let lone = match (&spec.user, &spec.password) {
+            (Some(given), None) => Some((given, "user", "password")),
+            (None, Some(given)) => Some((given, "password", "user")),
+            _ => None,
+        };
+        if let Some((given, there, missing)) = lone {
+            let message = format!("turn server `{}` has a {there} but no {missing}", name.get_ref());
+            let problem = Diagnostic::new("incomplete-credentials", given.span(), message);
+            self.problems.push(problem.label(format!("add a `{missing}`, or leave both out")));
+        }
+        let credentials = spec.user.as_ref().zip(spec.password.as_ref()).map(|(user, password)| {
+            Credentials { user: user.get_ref().clone(), password: password.get_ref().clone() }
+        });
+        ServerKind::Turn { credentials, quota: value(&spec.quota).map(Whole::fit) }
+    }
+}
+
+/// The link that `fields` describe, with defaults for what they leave out.
+pub(super) fn link(fields: &Optional<LinkFields>) -> LinkSpec {
+    fields.as_ref().map_or_else(LinkSpec::default, |fields| fields.get_ref().over(LinkSpec::default()))
+}

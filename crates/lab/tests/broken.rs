@@ -1,0 +1,43 @@
+//! Every broken file gets exactly the report that stands beside it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use natbed_lab::{diagnose, scenario};
+
+fn broken_files() -> Vec<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broken");
+    let entries =
+        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("readable").path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    files.sort();
+    files
+}
+
+fn report(path: &PathBuf) -> String {
+    let bytes = fs::read(path).expect("readable");
+    let name = path.file_name().expect("a file").to_string_lossy();
+    match scenario::parse(&bytes) {
+        Ok(_) => panic!("{name} is valid"),
+        Err(problems) => problems.render(&name, &diagnose::plain),
+    }
+}
+
+#[test]
+fn reports_are_as_written_down() {
+    let files = broken_files();
+    assert!(files.len() > 20, "only {} files", files.len());
+    for path in files {
+        let expected = fs::read_to_string(path.with_extension("stderr")).unwrap_or_default();
+        assert_eq!(report(&path), expected, "{}", path.display());
+    }
+}
+
+#[test]
+#[ignore = "writes the reports down anew"]
+fn write_reports_down() {
+    for path in broken_files() {
+        fs::write(path.with_extension("stderr"), report(&path)).expect("writable");
+    }
+}
