@@ -1,0 +1,144 @@
+//! Links: what happens to a datagram between a node and its network, each direction by itself.
+
+use std::time::Duration;
+
+use natbed_packet::Timestamp;
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::trace::DropReason;
+
+/// A link's properties, the same in both directions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkConfig {
+    /// Time from one end to the other.
+    pub delay: Duration,
+    /// The delay varies uniformly by up to this much either way (not below zero); packets may overtake each other.
+    pub jitter: Duration,
+    /// Probability that a datagram is lost, 0 to 1.
+    pub loss: f64,
+    /// Capacity in bits a second; unlimited if `None`.
+    pub rate: Option<u64>,
+    /// Octets that may wait where `rate` is exceeded; unlimited if `None`.
+    pub queue: Option<u64>,
+    /// Largest datagram in octets, IP header included.
+    pub mtu: u16,
+    /// Probability that a datagram arrives twice, 0 to 1.
+    pub duplicate: f64,
+    /// Probability that a datagram skips the delay and overtakes those before it, 0 to 1.
+    pub reorder: f64,
+}
+
+impl Default for LinkConfig {
+    /// 10 ms, 1500 octets, nothing else.
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_millis(10),
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            rate: None,
+            queue: None,
+            mtu: 1500,
+            duplicate: 0.0,
+            reorder: 0.0,
+        }
+    }
+}
+
+/// What a link does with one datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It arrives then, and a copy of it too where there is one.
+    Deliver { at: Timestamp, copy: Option<Timestamp> },
+    /// It does not.
+    Drop(DropReason),
+}
+
+/// One direction of a link, with what is under way on it.
+pub(crate) struct Direction {
+    config: LinkConfig,
+    /// Nothing but delay and MTU: no draw, no queue.
+    plain: bool,
+    up: bool,
+    idle_at: Timestamp,
+    rng: Xoshiro256PlusPlus,
+}
+
+impl Direction {
+    pub(crate) fn new(config: LinkConfig, rng: Xoshiro256PlusPlus) -> Self {
+        let plain = is_plain(&config);
+        Self { config, plain, up: true, idle_at: Timestamp::ZERO, rng }
+    }
+
+    pub(crate) fn mtu(&self) -> u16 {
+        self.config.mtu
+    }
+
+    pub(crate) fn set_up(&mut self, up: bool) {
+        self.up = up;
+    }
+
+    pub(crate) fn configure(&mut self, config: LinkConfig) {
+        self.plain = is_plain(&config);
+        self.config = config;
+    }
+
+    /// Decides about a datagram of `size` octets that is put on the link at `now`.
+    pub(crate) fn transmit(&mut self, now: Timestamp, size: usize) -> Verdict {
+        if !self.up {
+            return Verdict::Drop(DropReason::LinkDown);
+        }
+        if size > usize::from(self.config.mtu) {
+            return Verdict::Drop(DropReason::TooBig);
+        }
+        if self.plain {
+            return Verdict::Deliver { at: now + self.config.delay, copy: None };
+        }
+        let Some(sent) = self.serialise(now, size as u64) else {
+            return Verdict::Drop(DropReason::QueueFull);
+        };
+        if self.chance(self.config.loss) {
+            return Verdict::Drop(DropReason::Loss);
+        }
+        let copy = self.chance(self.config.duplicate).then(|| self.arrival(sent));
+        Verdict::Deliver { at: self.arrival(sent), copy }
+    }
+
+    /// When the last bit has left, or `None` where the queue has no room.
+    fn serialise(&mut self, now: Timestamp, size: u64) -> Option<Timestamp> {
+        let Some(rate) = self.config.rate else { return Some(now) };
+        let start = self.idle_at.max(now);
+        let waiting = (start - now).as_nanos() * u128::from(rate) / 8_000_000_000;
+        if self.config.queue.is_some_and(|queue| waiting + u128::from(size) > u128::from(queue)) {
+            return None;
+        }
+        let nanos = u128::from(size) * 8_000_000_000 / u128::from(rate.max(1));
+        self.idle_at = start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        Some(self.idle_at)
+    }
+
+    fn arrival(&mut self, sent: Timestamp) -> Timestamp {
+        if self.chance(self.config.reorder) {
+            return sent;
+        }
+        let LinkConfig { delay, jitter, .. } = self.config;
+        if jitter.is_zero() {
+            return sent + delay;
+        }
+        let span = u64::try_from(2 * jitter.as_nanos()).unwrap_or(u64::MAX);
+        let extra = Duration::from_nanos(self.rng.random_range(0..=span));
+        sent + (delay + extra).saturating_sub(jitter)
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.rng.random_bool(probability.min(1.0))
+    }
+}
+
+fn is_plain(config: &LinkConfig) -> bool {
+    config.jitter.is_zero()
+        && config.loss <= 0.0
+        && config.rate.is_none()
+        && config.duplicate <= 0.0
+        && config.reorder <= 0.0
+}

@@ -1,0 +1,137 @@
+//! Nodes, networks and the interfaces between them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use natbed_nat::Nat;
+use natbed_packet::{Endpoint, Family, Timestamp};
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::link::Direction;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) u32);
+
+        impl $name {
+            pub(crate) fn from_len(len: usize) -> Self {
+                Self(u32::try_from(len).expect("fewer than 2^32 of a kind fit in memory"))
+            }
+
+            /// Its place in the order of creation, from 0.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// A host or NAT.
+    NodeId
+);
+id!(
+    /// A network: the internet or a subnet.
+    NetworkId
+);
+id!(
+    /// A node's attachment to a network.
+    InterfaceId
+);
+id!(
+    /// A program on a host.
+    ProgramId
+);
+
+/// The state of a host or NAT.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Interfaces, the uplink first.
+    pub(crate) interfaces: Vec<InterfaceId>,
+}
+
+pub(crate) enum Kind {
+    Host(Host),
+    Nat(Box<Middlebox>),
+}
+
+pub(crate) struct Host {
+    pub(crate) bindings: BTreeMap<Endpoint, Binding>,
+    pub(crate) programs: Vec<ProgramId>,
+    pub(crate) next_port: u16,
+    pub(crate) stopped: bool,
+}
+
+impl Host {
+    /// A host without programs, whose first ephemeral port is drawn at random.
+    pub(crate) fn new(rng: &mut Xoshiro256PlusPlus) -> Self {
+        let next_port = rng.random_range(EPHEMERAL..=u16::MAX);
+        Self { bindings: BTreeMap::new(), programs: Vec::new(), next_port, stopped: false }
+    }
+
+    /// The next free port for those who ask for none.
+    pub(crate) fn free_port(&mut self, ip: IpAddr) -> Option<u16> {
+        for _ in EPHEMERAL..=u16::MAX {
+            let port = self.next_port;
+            self.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
+            if !self.bindings.contains_key(&Endpoint::new(ip, port)) {
+                return Some(port);
+            }
+        }
+        None
+    }
+}
+
+/// First of the ports that systems give to those who ask for none (RFC 6335 section 6).
+const EPHEMERAL: u16 = 49152;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Binding {
+    pub(crate) program: ProgramId,
+    /// Made by the program while it ran; gone when the host stops.
+    pub(crate) dynamic: bool,
+}
+
+/// What stands between inner networks and an outer one: an engine for each address family.
+pub(crate) struct Middlebox {
+    pub(crate) inner: Vec<NetworkId>,
+    /// External addresses; none where nothing is translated.
+    pub(crate) external: Vec<IpAddr>,
+    pub(crate) v4: Engine,
+    pub(crate) v6: Option<Engine>,
+}
+
+impl Middlebox {
+    pub(crate) fn engine_mut(&mut self, family: Family) -> Option<&mut Engine> {
+        match family {
+            Family::V4 => Some(&mut self.v4),
+            Family::V6 => self.v6.as_mut(),
+        }
+    }
+}
+
+/// A NAT engine and the earliest of its timers in the queue.
+pub(crate) struct Engine {
+    pub(crate) nat: Nat,
+    pub(crate) wake_at: Timestamp,
+}
+
+pub(crate) struct Network {
+    pub(crate) name: String,
+    pub(crate) gateway: Option<NodeId>,
+    /// Addresses of the router here, from which it reports errors.
+    pub(crate) router: Vec<IpAddr>,
+}
+
+/// A node's attachment to a network and the two directions of the link between.
+pub(crate) struct Interface {
+    pub(crate) node: NodeId,
+    pub(crate) network: NetworkId,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) up: Direction,
+    pub(crate) down: Direction,
+}

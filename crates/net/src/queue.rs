@@ -1,0 +1,125 @@
+//! The event queue: a hierarchical timing wheel over exact nanoseconds, totally ordered by time, then by insertion.
+
+use std::collections::VecDeque;
+
+use natbed_packet::Timestamp;
+
+const DIGIT_BITS: u32 = 6;
+const SLOTS: usize = 1 << DIGIT_BITS;
+const LEVELS: usize = 64_usize.div_ceil(DIGIT_BITS as usize);
+
+/// Events by time. An event stands at the level of the highest base-64 digit in which its time differs from
+/// `now`, in the slot of that digit. Levels below the first occupied one are empty whenever a slot is spread over
+/// them, and spreading keeps the order, so events of equal time leave in the order they came.
+pub(crate) struct Queue<T> {
+    now: u64,
+    occupied: [u64; LEVELS],
+    slots: Vec<VecDeque<(u64, T)>>,
+    len: usize,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        let slots = (0..LEVELS * SLOTS).map(|_| VecDeque::new()).collect();
+        Self { now: 0, occupied: [0; LEVELS], slots, len: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds an event at `time`; the past counts as now.
+    pub(crate) fn push(&mut self, time: Timestamp, item: T) {
+        self.len += 1;
+        self.place(time.as_nanos().max(self.now), item);
+    }
+
+    /// Takes the next event unless it is later than `deadline`.
+    pub(crate) fn pop_until(&mut self, deadline: Timestamp) -> Option<(Timestamp, T)> {
+        let deadline = deadline.as_nanos();
+        loop {
+            let level = self.occupied.iter().position(|bits| *bits != 0)?;
+            let slot = self.occupied[level].trailing_zeros() as usize;
+            let index = level * SLOTS + slot;
+            let first = self.slots[index].iter().map(|(time, _)| *time);
+            let time = if level == 0 { first.take(1).min()? } else { first.min()? };
+            if time > deadline {
+                return None;
+            }
+            self.now = time;
+            if level == 0 {
+                let (_, item) = self.slots[index].pop_front()?;
+                if self.slots[index].is_empty() {
+                    self.occupied[0] &= !(1 << slot);
+                }
+                self.len -= 1;
+                return Some((Timestamp::from_nanos(time), item));
+            }
+            self.spread(level, slot);
+        }
+    }
+
+    fn spread(&mut self, level: usize, slot: usize) {
+        let index = level * SLOTS + slot;
+        self.occupied[level] &= !(1 << slot);
+        let mut events = std::mem::take(&mut self.slots[index]);
+        for (time, item) in events.drain(..) {
+            self.place(time, item);
+        }
+        self.slots[index] = events;
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "only the lowest six bits count")]
+    fn place(&mut self, time: u64, item: T) {
+        let level = ((time ^ self.now) | 1).ilog2() / DIGIT_BITS;
+        let slot = usize::from((time >> (level * DIGIT_BITS)) as u8) % SLOTS;
+        let level = level as usize;
+        self.occupied[level] |= 1 << slot;
+        self.slots[level * SLOTS + slot].push_back((time, item));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The wheel against a sorted list, with pushes between pops.
+        #[test]
+        fn order_is_time_then_insertion(batches in prop::collection::vec(
+            (prop::collection::vec((0u64..1 << 40, 0u32..40), 0..20), 0usize..20), 1..20)
+        ) {
+            let (mut queue, mut model, mut sequence, mut now) = (Queue::new(), Vec::new(), 0u32, 0u64);
+            for (pushes, pops) in batches {
+                for (delay, shift) in pushes {
+                    let time = now + (delay >> shift);
+                    queue.push(Timestamp::from_nanos(time), sequence);
+                    model.push((time, sequence));
+                    sequence += 1;
+                }
+                model.sort_unstable();
+                for _ in 0..pops.min(model.len()) {
+                    let (time, item) = queue.pop_until(Timestamp::MAX).unwrap();
+                    prop_assert_eq!((time.as_nanos(), item), model.remove(0));
+                    now = time.as_nanos();
+                }
+                prop_assert_eq!(queue.len(), model.len());
+                if let Some((time, _)) = model.first() && *time > now {
+                    prop_assert!(queue.pop_until(Timestamp::from_nanos(time - 1)).is_none());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_far_end_of_time_is_kept() {
+        let mut queue = Queue::new();
+        queue.push(Timestamp::MAX, 'z');
+        queue.push(Timestamp::ZERO, 'a');
+        assert_eq!(queue.pop_until(Timestamp::MAX), Some((Timestamp::ZERO, 'a')));
+        assert_eq!(queue.pop_until(Timestamp::MAX), Some((Timestamp::MAX, 'z')));
+        assert_eq!(queue.pop_until(Timestamp::MAX), None);
+    }
+}

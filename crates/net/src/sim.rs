@@ -1,0 +1,223 @@
+//! The simulator: virtual time, one event after the other.
+
+mod control;
+mod forward;
+mod host;
+mod log;
+mod setup;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use natbed_nat::Nat;
+use natbed_packet::{Datagram, Family, Timestamp};
+use slab::Slab;
+
+use crate::endpoint::{Input, Program};
+use crate::fault::Fault;
+use crate::node::{Interface, InterfaceId, Kind, Network, NetworkId, Node, NodeId, ProgramId};
+use crate::queue::Queue;
+use crate::route::Routes;
+use crate::trace::{PacketId, Record};
+
+pub use host::BindError;
+
+/// A network in motion. `P` is the type of the programs on its hosts; `Box<dyn Program<Event = …>>` is one.
+pub struct Simulator<P: Program> {
+    now: Timestamp,
+    seed: u64,
+    queue: Queue<Event>,
+    nodes: Vec<Node>,
+    networks: Vec<Network>,
+    interfaces: Vec<Interface>,
+    routes: Routes,
+    programs: Vec<Slot<P>>,
+    packets: Slab<Packet>,
+    messages: Slab<Message>,
+    faults: Vec<Fault>,
+    signaling_delay: Duration,
+    next_packet: u64,
+    /// How many of the queue's events are NATs' timers.
+    nat_timers: usize,
+    totals: Counts,
+    events: VecDeque<(ProgramId, P::Event)>,
+    log: Option<Vec<Record<P::Event>>>,
+}
+
+/// How many datagrams went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Handed to an interface by a host or router.
+    pub sent: u64,
+    /// Second copies that links made.
+    pub duplicated: u64,
+    /// Arrived at a program.
+    pub delivered: u64,
+    /// Came to their end before.
+    pub dropped: u64,
+    /// Still under way.
+    pub in_flight: u64,
+}
+
+/// An event in the queue; packets and messages stay in their slabs.
+enum Event {
+    /// A datagram from this interface reaches its network.
+    AtNetwork {
+        interface: InterfaceId,
+        packet: u32,
+    },
+    /// A datagram for this interface reaches its node.
+    AtNode {
+        interface: InterfaceId,
+        packet: u32,
+    },
+    /// A datagram that a host sent to itself.
+    Loopback {
+        node: NodeId,
+        packet: u32,
+    },
+    Start(ProgramId),
+    Wake(ProgramId),
+    NatTimer {
+        node: NodeId,
+        family: Family,
+    },
+    Fault(u32),
+    Message(u32),
+}
+
+struct Slot<P> {
+    program: P,
+    node: NodeId,
+    /// The earliest wake-up in the queue.
+    wake_at: Timestamp,
+    counts: Counts,
+    counting: bool,
+}
+
+struct Packet {
+    datagram: Datagram,
+    id: PacketId,
+    /// The program that this counts for.
+    origin: Option<ProgramId>,
+}
+
+struct Message {
+    from: ProgramId,
+    to: ProgramId,
+    message: Bytes,
+}
+
+impl<P: Program> Simulator<P> {
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Processes the next event; whether there was one.
+    pub fn step(&mut self) -> bool {
+        self.step_until(Timestamp::MAX)
+    }
+
+    /// Processes the next event unless it is later than `deadline`; whether there was one.
+    pub fn step_until(&mut self, deadline: Timestamp) -> bool {
+        let Some((time, event)) = self.queue.pop_until(deadline) else { return false };
+        self.now = time;
+        match event {
+            Event::AtNetwork { interface, packet } => {
+                let network = self.interfaces[interface.index()].network;
+                self.at_network(network, packet);
+            }
+            Event::AtNode { interface, packet } => self.at_node(interface, packet),
+            Event::Loopback { node, packet } => self.deliver(node, packet),
+            Event::Start(program) => self.input(program, Input::Start, None),
+            Event::Wake(program) => self.wake(program),
+            Event::NatTimer { node, family } => self.nat_timeout(node, family),
+            Event::Fault(index) => self.strike(index),
+            Event::Message(key) => {
+                let Message { from, to, message } = self.messages.remove(key as usize);
+                self.input(to, Input::Signal { from, message }, None);
+            }
+        }
+        true
+    }
+
+    /// Processes all events up to and at `deadline`, which then is the present.
+    pub fn run_until(&mut self, deadline: Timestamp) {
+        while self.step_until(deadline) {}
+        self.now = self.now.max(deadline);
+    }
+
+    /// Processes events until nothing is under way and no program waits for anything, or `deadline` has come.
+    pub fn run_until_idle(&mut self, deadline: Timestamp) {
+        while !self.is_idle() && self.step_until(deadline) {}
+    }
+
+    /// Whether only NATs' timers are left.
+    pub fn is_idle(&self) -> bool {
+        self.queue.len() <= self.nat_timers
+    }
+
+    /// The next thing that a program told.
+    pub fn poll_event(&mut self) -> Option<(ProgramId, P::Event)> {
+        self.events.pop_front()
+    }
+
+    /// Datagrams of the whole run. Sent and duplicated ones are delivered, dropped or in flight.
+    pub fn totals(&self) -> Counts {
+        Counts { in_flight: self.packets.len() as u64, ..self.totals }
+    }
+
+    /// Datagrams that `program` sent while it was counted, and what relays and links made of them.
+    pub fn counts(&self, program: ProgramId) -> Counts {
+        let Counts { sent, duplicated, delivered, dropped, .. } = self.programs[program.index()].counts;
+        Counts { sent, duplicated, delivered, dropped, in_flight: sent + duplicated - delivered - dropped }
+    }
+
+    /// Whether datagrams that `program` sends from now on are counted; they are at first.
+    pub fn set_counting(&mut self, program: ProgramId, counting: bool) {
+        self.programs[program.index()].counting = counting;
+    }
+
+    /// A program, to look at.
+    pub fn program(&self, id: ProgramId) -> &P {
+        &self.programs[id.index()].program
+    }
+
+    /// The node that a program runs on.
+    pub fn node_of(&self, program: ProgramId) -> NodeId {
+        self.programs[program.index()].node
+    }
+
+    /// A node's name.
+    pub fn node_name(&self, node: NodeId) -> &str {
+        &self.nodes[node.index()].name
+    }
+
+    /// A network's name.
+    pub fn network_name(&self, network: NetworkId) -> &str {
+        &self.networks[network.index()].name
+    }
+
+    /// All nodes, in the order of creation.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<P> {
+        (0..self.nodes.len()).map(NodeId::from_len)
+    }
+
+    /// The IPv4 engine of a NAT, to look at its table; `None` for a host.
+    pub fn nat(&self, node: NodeId) -> Option<&Nat> {
+        match &self.nodes[node.index()].kind {
+            Kind::Nat(middlebox) => Some(&middlebox.v4.nat),
+            Kind::Host(_) => None,
+        }
+    }
+
+    /// The IPv6 firewall of a NAT, to look at its table; `None` for a host, and where IPv6 is off.
+    pub fn firewall6(&self, node: NodeId) -> Option<&Nat> {
+        match &self.nodes[node.index()].kind {
+            Kind::Nat(middlebox) => middlebox.v6.as_ref().map(|engine| &engine.nat),
+            Kind::Host(_) => None,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! From network to network: look-ups, links and NATs.
+
+use natbed_nat::{MappingId, Outcome};
+use natbed_packet::{Datagram, Family, IcmpErrorKind};
+
+use super::{Event, Simulator};
+use crate::endpoint::Program;
+use crate::link::Verdict;
+use crate::node::{InterfaceId, Kind, NetworkId, NodeId};
+use crate::route::Hop;
+use crate::trace::{Direction, DropReason, Place};
+
+impl<P: Program> Simulator<P> {
+    /// Sends packet `key` from `interface` to its network.
+    pub(super) fn transmit_up(&mut self, interface: InterfaceId, key: u32) {
+        let link = &mut self.interfaces[interface.index()];
+        let place = Place::Node(link.node);
+        let verdict = link.up.transmit(self.now, self.packets[key as usize].datagram.wire_len());
+        self.transmit(place, verdict, key, |packet| Event::AtNetwork { interface, packet });
+    }
+
+    /// A packet on `network` goes to its station, towards its prefix or to the router.
+    pub(super) fn at_network(&mut self, network: NetworkId, key: u32) {
+        let place = Place::Network(network);
+        let destination = self.packets[key as usize].datagram.destination;
+        match self.routes.look_up(network, destination) {
+            Hop::Station(interface) | Hop::Via(interface) => self.transmit_down(interface, key),
+            _ if self.networks[network.index()].router.contains(&destination) => {
+                self.drop_packet(place, key, DropReason::RouterItself, None);
+            }
+            Hop::Absent => self.drop_packet(place, key, DropReason::NoSuchHost, None),
+            Hop::Elsewhere => match self.networks[network.index()].gateway {
+                Some(nat) => self.outbound(nat, network, key),
+                None => self.drop_packet(place, key, DropReason::NoRoute, None),
+            },
+        }
+    }
+
+    /// A packet has come down the link to `interface`.
+    pub(super) fn at_node(&mut self, interface: InterfaceId, key: u32) {
+        let node = self.interfaces[interface.index()].node;
+        match self.nodes[node.index()].kind {
+            Kind::Host(_) => self.deliver(node, key),
+            Kind::Nat(_) => self.inbound(node, interface, key),
+        }
+    }
+
+    fn transmit_down(&mut self, interface: InterfaceId, key: u32) {
+        let link = &mut self.interfaces[interface.index()];
+        let (network, mtu) = (link.network, link.down.mtu());
+        let verdict = link.down.transmit(self.now, self.packets[key as usize].datagram.wire_len());
+        if verdict == Verdict::Drop(DropReason::TooBig) {
+            let about = self.packets[key as usize].datagram.clone();
+            self.drop_packet(Place::Network(network), key, DropReason::TooBig, None);
+            if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
+                let key = self.insert(Place::Network(network), error);
+                self.at_network(network, key);
+            }
+            return;
+        }
+        self.transmit(Place::Network(network), verdict, key, |packet| Event::AtNode { interface, packet });
+    }
+
+    fn transmit(&mut self, place: Place, verdict: Verdict, key: u32, event: impl Fn(u32) -> Event) {
+        match verdict {
+            Verdict::Drop(reason) => self.drop_packet(place, key, reason, None),
+            Verdict::Deliver { at, copy } => {
+                if let Some(copied_at) = copy {
+                    let copy = self.duplicate(place, key);
+                    self.queue.push(copied_at, event(copy));
+                }
+                self.queue.push(at, event(key));
+            }
+        }
+    }
+
+    /// A packet from `network`, inside `node`, for somewhere else.
+    fn outbound(&mut self, node: NodeId, network: NetworkId, key: u32) {
+        if !self.spend_hop(node, network, key) {
+            return;
+        }
+        let destination = self.packets[key as usize].datagram.destination;
+        if let Some(inner) = self.inner_network(node, destination).filter(|inner| *inner != network) {
+            self.log_forwarded(node, key, None);
+            self.at_network(inner, key);
+            return;
+        }
+        let uplink = self.nodes[node.index()].interfaces[0];
+        let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
+        match self.translate(node, Direction::Outbound, key) {
+            None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
+            Some(Outcome::Outside(forward)) => {
+                self.log_passage(node, Direction::Outbound, key, before, forward);
+                self.leave(uplink, network, key);
+            }
+            Some(Outcome::Inside(forward)) => {
+                self.log_passage(node, Direction::Hairpin, key, before, forward);
+                self.pass_inside(node, key);
+            }
+            Some(Outcome::Drop(drop)) => {
+                if let Some((kind, about)) = self.refuse(node, key, drop)
+                    && let Some(error) = self.error_from(network, &about, kind)
+                {
+                    let key = self.insert(Place::Node(node), error);
+                    self.at_network(network, key);
+                }
+            }
+        }
+    }
+
+    /// Drops what a NAT's engine refused; what an ICMP error has to say about it, if there is to be one.
+    fn refuse(
+        &mut self,
+        node: NodeId,
+        key: u32,
+        drop: natbed_nat::Drop,
+    ) -> Option<(IcmpErrorKind, Datagram)> {
+        if let Some(forward) = drop.sent {
+            let remote = self.packets[key as usize].datagram.destination_endpoint();
+            self.log_table(node, key, remote, forward);
+        }
+        let about = drop.reply.map(|kind| (kind, self.packets[key as usize].datagram.clone()));
+        self.drop_packet(Place::Node(node), key, DropReason::Nat(drop.reason), drop.mapping);
+        about
+    }
+
+    /// Sends an outbound packet up the NAT's link; one too big for it is reported to whoever sent it, through the
+    /// NAT itself, which turns the error inside out.
+    fn leave(&mut self, uplink: InterfaceId, network: NetworkId, key: u32) {
+        let mtu = self.interfaces[uplink.index()].up.mtu();
+        let datagram = &self.packets[key as usize].datagram;
+        if datagram.wire_len() <= usize::from(mtu) {
+            self.transmit_up(uplink, key);
+            return;
+        }
+        let node = self.interfaces[uplink.index()].node;
+        let about = datagram.clone();
+        self.drop_packet(Place::Node(node), key, DropReason::TooBig, None);
+        if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
+            let key = self.insert(Place::Node(node), error);
+            self.inbound(node, uplink, key);
+        }
+    }
+
+    /// A packet that came down `node`'s uplink.
+    fn inbound(&mut self, node: NodeId, uplink: InterfaceId, key: u32) {
+        let outer = self.interfaces[uplink.index()].network;
+        if !self.spend_hop(node, outer, key) {
+            return;
+        }
+        let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
+        match self.translate(node, Direction::Inbound, key) {
+            None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
+            Some(Outcome::Inside(forward)) => {
+                self.log_passage(node, Direction::Inbound, key, before, forward);
+                self.pass_inside(node, key);
+            }
+            Some(Outcome::Outside(forward)) => {
+                self.log_passage(node, Direction::Inbound, key, before, forward);
+                self.transmit_up(uplink, key);
+            }
+            Some(Outcome::Drop(drop)) => {
+                if let Some((kind, about)) = self.refuse(node, key, drop)
+                    && let Some(error) = icmp_error(about.destination, &about, kind)
+                {
+                    let key = self.insert(Place::Node(node), error);
+                    self.transmit_up(uplink, key);
+                }
+            }
+        }
+    }
+
+    fn pass_inside(&mut self, node: NodeId, key: u32) {
+        let destination = self.packets[key as usize].datagram.destination;
+        match self.inner_network(node, destination) {
+            Some(network) => self.at_network(network, key),
+            None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
+        }
+    }
+
+    /// The network inside `node` on which, or behind which, `destination` lies.
+    fn inner_network(&self, node: NodeId, destination: std::net::IpAddr) -> Option<NetworkId> {
+        let Kind::Nat(middlebox) = &self.nodes[node.index()].kind else { return None };
+        let leads = |network: &NetworkId| self.routes.look_up(*network, destination) != Hop::Elsewhere;
+        middlebox.inner.iter().copied().find(leads)
+    }
+
+    /// Has the NAT's engine for the packet's family rewrite it; `None` where it has none.
+    fn translate(&mut self, node: NodeId, direction: Direction, key: u32) -> Option<Outcome> {
+        let datagram = &mut self.packets[key as usize].datagram;
+        let family = datagram.family();
+        let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind else { return None };
+        let engine = middlebox.engine_mut(family)?;
+        let outcome = match direction {
+            Direction::Inbound => engine.nat.inbound(self.now, datagram),
+            Direction::Outbound | Direction::Hairpin => engine.nat.outbound(self.now, datagram),
+        };
+        self.schedule_nat(node, family);
+        Some(outcome)
+    }
+
+    pub(super) fn nat_timeout(&mut self, node: NodeId, family: Family) {
+        self.nat_timers -= 1;
+        let now = self.now;
+        if let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind
+            && let Some(engine) = middlebox.engine_mut(family)
+            && engine.wake_at <= now
+        {
+            engine.wake_at = natbed_packet::Timestamp::MAX;
+            engine.nat.handle_timeout(now);
+            debug_assert!(engine.nat.poll_timeout().is_none_or(|next| next > now), "a timer must move on");
+            self.log_expired(node, family);
+            self.schedule_nat(node, family);
+        }
+    }
+
+    fn schedule_nat(&mut self, node: NodeId, family: Family) {
+        if let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind
+            && let Some(engine) = middlebox.engine_mut(family)
+            && let Some(next) = engine.nat.poll_timeout()
+            && next < engine.wake_at
+        {
+            engine.wake_at = next;
+            self.nat_timers += 1;
+            self.queue.push(next, Event::NatTimer { node, family });
+        }
+    }
+
+    /// Takes one hop from the packet's limit; where none is left, drops it and reports to its sender.
+    fn spend_hop(&mut self, node: NodeId, network: NetworkId, key: u32) -> bool {
+        let datagram = &mut self.packets[key as usize].datagram;
+        if datagram.hop_limit > 1 {
+            datagram.hop_limit -= 1;
+            return true;
+        }
+        let about = datagram.clone();
+        self.drop_packet(Place::Node(node), key, DropReason::HopLimit, None);
+        if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TimeExceeded) {
+            let key = self.insert(Place::Node(node), error);
+            self.at_network(network, key);
+        }
+        false
+    }
+
+    fn error_from(&self, network: NetworkId, about: &Datagram, kind: IcmpErrorKind) -> Option<Datagram> {
+        let routers = &self.networks[network.index()].router;
+        let source = routers.iter().find(|address| Family::of(**address) == about.family())?;
+        icmp_error(*source, about, kind)
+    }
+
+    pub(super) fn drop_packet(
+        &mut self,
+        place: Place,
+        key: u32,
+        reason: DropReason,
+        mapping: Option<MappingId>,
+    ) {
+        let packet = self.packets.remove(key as usize);
+        self.count(packet.origin, |counts| counts.dropped += 1);
+        self.log_dropped(place, packet, reason, mapping);
+    }
+}
+
+/// An ICMP error from `source` about `about`; none about an ICMP error or a later fragment (RFC 1122 section 3.2.2).
+pub(super) fn icmp_error(
+    source: std::net::IpAddr,
+    about: &Datagram,
+    kind: IcmpErrorKind,
+) -> Option<Datagram> {
+    use natbed_packet::{Icmp, IcmpError, Quoted, Transport};
+    if matches!(about.transport, Transport::Icmp(Icmp::Error(_))) || about.fragment_offset != 0 {
+        return None;
+    }
+    let error = Icmp::Error(IcmpError { kind, quoted: Quoted::of(about) });
+    Some(Datagram::new(source, about.source, Transport::Icmp(error)))
+}

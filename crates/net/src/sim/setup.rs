@@ -1,0 +1,150 @@
+//! From a topology to a network in motion.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use natbed_nat::behavior::{Behavior, Kind as NatKind};
+use natbed_nat::{Config, Nat};
+use natbed_packet::{Family, Prefix, Timestamp};
+use slab::Slab;
+
+use super::{Counts, Event, Simulator, Slot};
+use crate::endpoint::Program;
+use crate::fault::Fault;
+use crate::link::Direction;
+use crate::node::{Engine, Host, Interface, InterfaceId, Kind, Middlebox, Network, Node, NodeId, ProgramId};
+use crate::queue::Queue;
+use crate::route::Routes;
+use crate::stream::stream;
+use crate::topology::{NatSpec, NodeSpec, Plan, Topology, TopologyError};
+
+impl<P: Program> Simulator<P> {
+    /// A network that stands still at time zero, with every random stream seeded from `seed`.
+    pub fn new(topology: &Topology, seed: u64) -> Result<Self, TopologyError> {
+        let plan = topology.plan()?;
+        let mut simulator = Self {
+            now: Timestamp::ZERO,
+            seed,
+            queue: Queue::new(),
+            nodes: Vec::with_capacity(topology.nodes.len()),
+            networks: Vec::with_capacity(topology.networks.len()),
+            interfaces: Vec::with_capacity(topology.interfaces.len()),
+            routes: Routes::default(),
+            programs: Vec::new(),
+            packets: Slab::new(),
+            messages: Slab::new(),
+            faults: Vec::new(),
+            signaling_delay: Duration::ZERO,
+            next_packet: 0,
+            nat_timers: 0,
+            totals: Counts::default(),
+            events: VecDeque::new(),
+            log: None,
+        };
+        simulator.add_networks(topology, &plan);
+        simulator.add_interfaces(topology)?;
+        for (network, prefix, interface) in plan.routes {
+            simulator.routes.add_prefix(network, prefix, interface);
+        }
+        for (spec, inside) in topology.nodes.iter().zip(plan.inside) {
+            let kind = match &spec.nat {
+                None => Kind::Host(Host::new(&mut stream(seed, &spec.name, "ports"))),
+                Some(nat) => Kind::Nat(Box::new(middlebox(topology, spec, nat, &inside, seed)?)),
+            };
+            let (name, interfaces) = (spec.name.clone(), spec.interfaces.clone());
+            simulator.nodes.push(Node { name, kind, interfaces });
+        }
+        Ok(simulator)
+    }
+
+    /// Puts `program` on a host. It hears of [`crate::Input::Start`] when it is started.
+    pub fn add_program(&mut self, host: NodeId, program: P) -> ProgramId {
+        let id = ProgramId::from_len(self.programs.len());
+        let (counts, wake_at) = (Counts::default(), Timestamp::MAX);
+        self.programs.push(Slot { program, node: host, wake_at, counts, counting: true });
+        if let Kind::Host(host) = &mut self.nodes[host.index()].kind {
+            host.programs.push(id);
+        }
+        id
+    }
+
+    /// Starts `program` at that time.
+    pub fn start(&mut self, program: ProgramId, at: Timestamp) {
+        self.queue.push(at, Event::Start(program));
+    }
+
+    /// Has `fault` strike at that time.
+    pub fn schedule(&mut self, at: Timestamp, fault: Fault) {
+        let index = u32::try_from(self.faults.len()).expect("fewer than 2^32 faults");
+        self.faults.push(fault);
+        self.queue.push(at, Event::Fault(index));
+    }
+
+    /// Sets how long a message takes over the signaling path.
+    pub fn set_signaling_delay(&mut self, delay: Duration) {
+        self.signaling_delay = delay;
+    }
+
+    fn add_networks(&mut self, topology: &Topology, plan: &Plan) {
+        for (spec, gateway) in topology.networks.iter().zip(&plan.gateways) {
+            self.routes.add_network(&spec.prefixes);
+            let (name, router) = (spec.name.clone(), spec.router.clone());
+            self.networks.push(Network { name, gateway: *gateway, router });
+        }
+    }
+
+    fn add_interfaces(&mut self, topology: &Topology) -> Result<(), TopologyError> {
+        for (index, spec) in topology.interfaces.iter().enumerate() {
+            let id = InterfaceId::from_len(index);
+            let name = &topology.nodes[spec.node.index()].name;
+            for address in &spec.addresses {
+                if let Some(other) = self.routes.add_station(spec.network, *address, id) {
+                    let other = &topology.nodes[self.interfaces[other.index()].node.index()].name;
+                    return Err(TopologyError::DuplicateAddress(other.clone(), name.clone(), *address));
+                }
+            }
+            let place = topology.nodes[spec.node.index()].interfaces.iter().position(|other| *other == id);
+            let place = place.unwrap_or_default();
+            let up = stream(self.seed, name, &format!("link {place} up"));
+            let down = stream(self.seed, name, &format!("link {place} down"));
+            self.interfaces.push(Interface {
+                node: spec.node,
+                network: spec.network,
+                addresses: spec.addresses.clone(),
+                up: Direction::new(spec.link.clone(), up),
+                down: Direction::new(spec.link.clone(), down),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The engines of a NAT: IPv4 with its behaviour, IPv6 routed or firewalled.
+fn middlebox(
+    topology: &Topology,
+    spec: &NodeSpec,
+    nat: &NatSpec,
+    inside: &[Prefix],
+    seed: u64,
+) -> Result<Middlebox, TopologyError> {
+    let of_family = |family| inside.iter().copied().filter(move |prefix| prefix.family() == family).collect();
+    let uplinks = spec.interfaces.iter().flat_map(|id| &topology.interfaces[id.index()].addresses);
+    let (external, internal): (Vec<IpAddr>, Vec<Prefix>) = match nat.behavior.kind {
+        NatKind::Nat => (uplinks.copied().filter(IpAddr::is_ipv4).collect(), of_family(Family::V4)),
+        NatKind::Static => {
+            nat.one_to_one.iter().map(|(internal, external)| (*external, Prefix::host(*internal))).unzip()
+        }
+        _ => (Vec::new(), of_family(Family::V4)),
+    };
+    let engine = |behavior: &Behavior, external: Vec<IpAddr>, internal, purpose: &str| {
+        let config = Config { behavior: behavior.clone(), external, internal };
+        Nat::new(config, stream(seed, &spec.name, purpose))
+            .map(|nat| Engine { nat, wake_at: Timestamp::MAX })
+            .map_err(|error| TopologyError::Nat(spec.name.clone(), error))
+    };
+    let v4 = engine(&nat.behavior, external.clone(), internal, "nat")?;
+    let ipv6 = |behavior| engine(behavior, Vec::new(), of_family(Family::V6), "firewall6");
+    let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?;
+    Ok(Middlebox { inner: nat.inner.clone(), external, v4, v6 })
+}
