@@ -168,7 +168,7 @@ impl<'a> Attribute<'a> {
     }
 
     /// Reads the value of an attribute of a message; `None` if it is malformed.
-    pub(super) fn decode(kind: AttributeType, value: &'a [u8], id: TransactionId) -> Option<Self> {
+    pub(crate) fn decode(kind: AttributeType, value: &'a [u8], id: TransactionId) -> Option<Self> {
         Some(match kind {
             AttributeType::MAPPED_ADDRESS => Self::MappedAddress(decode_address(value)?),
             AttributeType::CHANGE_REQUEST => {

@@ -62,7 +62,7 @@ impl<'b> Builder<'b> {
     }
 
     /// Goes on with the message in `buffer`.
-    pub(super) fn resume(buffer: &'b mut Vec<u8>) -> Self {
+    pub(crate) fn resume(buffer: &'b mut Vec<u8>) -> Self {
         let mut id = [0; 12];
         id.copy_from_slice(&buffer[8..HEADER_LEN]);
         Self { buffer, transaction_id: TransactionId(id) }

@@ -48,7 +48,8 @@ impl Key {
         Self::from_bytes(&long_term_hash(username, realm, password))
     }
 
-    fn from_bytes(key: &[u8]) -> Self {
+    /// The key made of these octets.
+    pub(crate) fn from_bytes(key: &[u8]) -> Self {
         let mut block = [0; 64];
         match block.get_mut(..key.len()) {
             Some(start) => start.copy_from_slice(key),
@@ -65,6 +66,13 @@ impl Key {
         hmac.update(&header_with_length(header, attributes.len(), INTEGRITY_LEN));
         hmac.update(attributes);
         hmac
+    }
+
+    /// The HMAC of `parts`, one after the other: for what its maker alone is to recognise.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 20] {
+        let mut hmac = self.hmac.clone();
+        parts.iter().for_each(|part| hmac.update(part));
+        hmac.finalize().into_bytes().into()
     }
 
     pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 20] {
@@ -87,6 +95,11 @@ impl fmt::Debug for Key {
 }
 
 impl Message<'_> {
+    /// Whether MESSAGE-INTEGRITY is there, right or wrong.
+    pub const fn has_integrity(&self) -> bool {
+        self.integrity.is_some()
+    }
+
     /// Checks MESSAGE-INTEGRITY (RFC 8489 section 14.5), in a time that does not depend on how much of it is right.
     ///
     /// # Errors

@@ -1,0 +1,236 @@
+//! Requests and what becomes of them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use natbed_packet::{Endpoint, Timestamp};
+
+use super::{Client, Credentials, Event, Failure, State};
+use crate::Transmit;
+use crate::stun::{Attribute, AttributeType, Builder, Class, ErrorCode, Key, Message, Method, TransactionId};
+use crate::turn::{SOFTWARE, UDP};
+
+/// "the client should refresh [...] about 1 minute before the allocation expires" (RFC 8656 section 8).
+const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+/// How often a request is sent anew because its nonce was stale, before the server is thought to be making fun.
+const MAX_STALE: u8 = 3;
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) purpose: Purpose,
+    /// Whether it was sent with credentials.
+    authenticated: bool,
+    /// How many 438 it has met.
+    stale: u8,
+    /// Whether a response was discarded because it was not authentic.
+    pub(super) discarded: bool,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Allocate,
+    Refresh,
+    Delete,
+    Permission(IpAddr),
+    Channel(Endpoint),
+}
+
+impl Purpose {
+    const fn method(self) -> Method {
+        match self {
+            Self::Allocate => Method::Allocate,
+            Self::Refresh | Self::Delete => Method::Refresh,
+            Self::Permission(_) => Method::CreatePermission,
+            Self::Channel(_) => Method::ChannelBind,
+        }
+    }
+}
+
+impl Client {
+    /// Sends a request, which met 438 `stale` times before, with credentials once there are any.
+    pub(super) fn request(&mut self, now: Timestamp, purpose: Purpose, stale: u8) {
+        let id = TransactionId::random(&mut self.rng);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut request = Builder::new(&mut buffer, Class::Request, purpose.method(), id);
+        match purpose {
+            Purpose::Allocate => {
+                request
+                    .attribute(Attribute::RequestedTransport(UDP))
+                    .attribute(Attribute::RequestedAddressFamily(self.config.family))
+                    .attribute(Attribute::Software(SOFTWARE));
+            }
+            Purpose::Refresh => {
+                request.attribute(Attribute::Software(SOFTWARE));
+            }
+            Purpose::Delete => {
+                request.attribute(Attribute::Lifetime(0)).attribute(Attribute::Software(SOFTWARE));
+            }
+            Purpose::Permission(peer) => {
+                request.attribute(Attribute::XorPeerAddress(Endpoint::new(peer, 0)));
+            }
+            Purpose::Channel(peer) => {
+                let number = self.channels.get(&peer).map_or(0, |channel| channel.number);
+                request
+                    .attribute(Attribute::ChannelNumber(number))
+                    .attribute(Attribute::XorPeerAddress(peer));
+            }
+        }
+        if let Some(credentials) = &self.credentials {
+            request
+                .attribute(Attribute::Username(&self.config.username))
+                .attribute(Attribute::Realm(&credentials.realm))
+                .attribute(Attribute::Nonce(&credentials.nonce))
+                .integrity(&credentials.key);
+        }
+        let transmit = Transmit::new(self.config.local, self.config.server, &buffer);
+        self.buffer = buffer;
+        let request = Request { purpose, authenticated: self.credentials.is_some(), stale, discarded: false };
+        self.transactions.start(now, id, transmit, self.config.schedule, request);
+    }
+
+    /// Takes a response (RFC 8489 section 9.2.5); `false` if it is to none of this client's requests.
+    pub(super) fn response(&mut self, now: Timestamp, from: Endpoint, message: &Message<'_>) -> bool {
+        let Some(request) = self.transactions.find(from, message) else { return false };
+        if message.method() != request.purpose.method() {
+            return false;
+        }
+        let answered = *request;
+        let error = if message.class() == Class::Error { Some(message.error_code()) } else { None };
+        if let Some(Some(error @ ErrorCode { code: 401 | 438, .. })) = error {
+            self.challenge(now, answered, message, error);
+            return true;
+        }
+        if !self.is_authentic(answered, message) {
+            if let Some(request) = self.transactions.find(from, message) {
+                request.discarded = true;
+            }
+            return true;
+        }
+        self.transactions.complete(message.transaction_id());
+        match error {
+            Some(Some(error)) => self.fail(answered.purpose, rejected(error, message)),
+            Some(None) => self.fail(answered.purpose, Failure::Unusable),
+            None if !message.unknown_required().is_empty() => {
+                self.fail(answered.purpose, Failure::Unusable);
+            }
+            None => self.succeed(now, answered.purpose, message),
+        }
+        true
+    }
+
+    /// Whether a response other than 401 and 438 counts: one to a request with credentials must be made with the same
+    /// key, and "400 (Bad Request) [that] does not contain either the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256
+    /// attribute [...] MUST be discarded" (RFC 8489 section 9.2.5).
+    fn is_authentic(&self, request: Request, message: &Message<'_>) -> bool {
+        match &self.credentials {
+            _ if is_bid_down(message) => false,
+            Some(credentials) if request.authenticated => message.verify_integrity(&credentials.key).is_ok(),
+            _ => message.has_integrity() || message.error_code().is_none_or(|error| error.code != 400),
+        }
+    }
+
+    /// Sends a request that met 401 or 438 once more with what the server wants, unless that is what it had already
+    /// (RFC 8489 section 9.2.5).
+    fn challenge(&mut self, now: Timestamp, request: Request, message: &Message<'_>, error: ErrorCode<'_>) {
+        let (Some(realm), Some(nonce)) = (message.realm(), message.nonce()) else { return };
+        let retry = match error.code {
+            401 => !request.authenticated,
+            _ => request.authenticated && request.stale < MAX_STALE,
+        };
+        self.transactions.complete(message.transaction_id());
+        if !retry || is_bid_down(message) {
+            return self.fail(request.purpose, rejected(error, message));
+        }
+        let key = match self.credentials.take() {
+            Some(known) if known.realm == realm => known.key,
+            _ => Key::long_term(&self.config.username, realm, &self.config.password),
+        };
+        self.credentials = Some(Credentials { realm: realm.to_owned(), nonce: nonce.to_owned(), key });
+        let stale = request.stale + u8::from(error.code == 438);
+        self.request(now, request.purpose, stale);
+    }
+
+    fn succeed(&mut self, now: Timestamp, purpose: Purpose, message: &Message<'_>) {
+        match purpose {
+            Purpose::Allocate => self.allocated(now, message),
+            Purpose::Refresh => {
+                if let State::Active { refresh, .. } = &mut self.state {
+                    *refresh = Some(now + refresh_after(lifetime(message)));
+                }
+            }
+            Purpose::Delete => self.closed(),
+            Purpose::Permission(peer) => self.permission_installed(now, peer),
+            Purpose::Channel(peer) => self.channel_bound(now, peer),
+        }
+    }
+
+    /// Takes an Allocate success response (RFC 8656 section 7.3).
+    fn allocated(&mut self, now: Timestamp, message: &Message<'_>) {
+        let closing = matches!(self.state, State::Allocating { closing: true });
+        let relayed = message.xor_relayed_address().filter(|relayed| relayed.family() == self.config.family);
+        match (relayed, message.xor_mapped_address()) {
+            (Some(relayed), Some(mapped)) if !closing => {
+                let lifetime = lifetime(message);
+                let refresh = Some(now + refresh_after(lifetime));
+                self.state = State::Active { relayed, mapped, refresh };
+                self.events.push_back(Event::Allocated { relayed, mapped, lifetime });
+                self.ask_for_peers(now);
+            }
+            _ => {
+                if !closing {
+                    self.events.push_back(Event::Failed(Failure::Unusable));
+                }
+                self.state = State::Closing;
+                self.request(now, Purpose::Delete, 0);
+            }
+        }
+    }
+
+    /// Takes note that a request has failed. 437 means that "the allocation no longer exists" (RFC 8656 section 5).
+    pub(super) fn fail(&mut self, purpose: Purpose, failure: Failure) {
+        let gone = matches!(failure, Failure::Rejected { code: 437, .. });
+        match purpose {
+            Purpose::Delete => self.closed(),
+            Purpose::Allocate if matches!(self.state, State::Allocating { closing: true }) => self.closed(),
+            Purpose::Permission(peer) if !gone => self.permission_failed(peer, failure),
+            Purpose::Channel(peer) if !gone => self.channel_failed(peer, failure),
+            _ => {
+                self.let_go();
+                self.state = State::Over;
+                self.events.push_back(Event::Failed(failure));
+            }
+        }
+    }
+
+    fn closed(&mut self) {
+        self.let_go();
+        self.state = State::Over;
+        self.events.push_back(Event::Closed);
+    }
+}
+
+fn rejected(error: ErrorCode<'_>, message: &Message<'_>) -> Failure {
+    let alternate = message.alternate_server().filter(|_| error.code == 300);
+    Failure::Rejected { code: error.code, reason: error.reason.to_owned(), alternate }
+}
+
+/// The lifetime that a response grants.
+fn lifetime(message: &Message<'_>) -> Duration {
+    Duration::from_secs(message.lifetime().unwrap_or(600).into())
+}
+
+/// When to refresh what lasts for `lifetime`; never at once, whatever the server says.
+fn refresh_after(lifetime: Duration) -> Duration {
+    lifetime.saturating_sub(REFRESH_MARGIN).max(lifetime / 2).max(Duration::from_secs(1))
+}
+
+/// Whether someone may have taken PASSWORD-ALGORITHMS away: the nonce says that the server sent it (RFC 8489 section
+/// 9.2.5). Bit 0 of the features is the first of the 24 in base64 (section 18.1).
+fn is_bid_down(message: &Message<'_>) -> bool {
+    let features = message.nonce().and_then(|nonce| nonce.strip_prefix("obMatJos2"));
+    let first = features.and_then(|features| features.bytes().next());
+    let password_algorithms = matches!(first, Some(b'g'..=b'z' | b'0'..=b'9' | b'+' | b'/'));
+    password_algorithms && !message.has(AttributeType::PASSWORD_ALGORITHMS)
+}
