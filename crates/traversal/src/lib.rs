@@ -5,6 +5,7 @@
 //! - [`stun`]: the codec, integrity, transactions, a Binding client and a Binding server with behaviour discovery
 //!   (RFC 8489, RFC 5780)
 //! - [`turn`]: a server, and the client of one allocation (RFC 8656)
+//! - [`ice`]: an agent (RFC 8445)
 //!
 //! Every machine has the same verbs, and is driven like this:
 //!
@@ -71,6 +72,7 @@
 use bytes::Bytes;
 use natbed_packet::Endpoint;
 
+pub mod ice;
 pub mod stun;
 pub mod turn;
 

@@ -1,0 +1,205 @@
+//! Local and remote candidates: told, taken and learnt.
+
+use natbed_packet::{Endpoint, Timestamp};
+
+use crate::ice::candidate::{COMPONENT, Candidate, CandidateType, priority};
+use crate::ice::config::Policy;
+use crate::ice::event::{Event, GatheringState, RemoteOutcome, Side};
+use crate::ice::pair::PairAddresses;
+
+use super::session::{Local, Remote};
+use super::{Agent, Base, Via};
+
+/// More remote candidates than this are not remembered, so that a peer cannot fill the memory.
+const MAX_REMOTES: usize = 200;
+
+impl Agent {
+    /// Adds a socket of the host, whose address is a host candidate and the base of others. Those added first are
+    /// preferred (RFC 8445 section 5.1.2.1, RFC 8421 section 4). After [`Event::EndOfCandidates`] it counts from the next
+    /// restart on (RFC 8838 section 13).
+    pub fn add_local(&mut self, now: Timestamp, base: Endpoint) {
+        if self.base_at(base).is_some() {
+            return;
+        }
+        // The high octet tells the bases apart, the low one the servers.
+        let sockets = self.bases.iter().filter(|base| base.via == Via::Socket).count();
+        let preference = u16::MAX - (u16::try_from(sockets).unwrap_or(u16::MAX).min(254) << 8);
+        self.bases.push(Base { address: base, via: Via::Socket, preference, freed: false });
+        if self.session.gathering != GatheringState::Complete {
+            let place = self.bases.len() - 1;
+            self.offer_base(now, place);
+            if self.session.gathering == GatheringState::Gathering {
+                self.ask_servers(place);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Takes away a socket that the host has lost, as when its address changes. What went over it is lost too.
+    pub fn remove_local(&mut self, now: Timestamp, base: Endpoint) {
+        let Some(place) = self.base_at(base) else { return };
+        self.forget_questions(place);
+        for lost in self.cut_relays(place).into_iter().chain([place]) {
+            self.lose_base(lost);
+        }
+        self.bases[place].via = Via::Gone;
+        self.settle(now);
+    }
+
+    /// Takes a candidate that the peer signalled. If it was known as peer-reflexive, it takes the signalled type and
+    /// priority.
+    pub fn add_remote_candidate(&mut self, now: Timestamp, candidate: Candidate) {
+        let outcome = self.take_remote_candidate(now, candidate);
+        self.events.push_back(Event::RemoteCandidate { candidate, outcome });
+        self.refresh_selected();
+        self.settle(now);
+    }
+
+    /// The peer has signalled all its candidates (RFC 8838 section 14).
+    pub fn end_of_remote_candidates(&mut self, now: Timestamp) {
+        self.session.remotes_complete = true;
+        self.settle(now);
+    }
+
+    fn take_remote_candidate(&mut self, now: Timestamp, candidate: Candidate) -> RemoteOutcome {
+        if candidate.component != COMPONENT || !is_usable(candidate.address) {
+            return RemoteOutcome::Unusable;
+        }
+        let remotes = &mut self.session.remotes;
+        if let Some(place) = remotes.iter().position(|remote| remote.candidate.address == candidate.address) {
+            if remotes[place].signalled {
+                return RemoteOutcome::Duplicate;
+            }
+            remotes[place] = Remote { candidate, signalled: true };
+            self.recompute_priorities();
+            self.pair_remote(now, place);
+            return RemoteOutcome::Named;
+        }
+        if remotes.len() >= MAX_REMOTES {
+            return RemoteOutcome::Discarded;
+        }
+        remotes.push(Remote { candidate, signalled: true });
+        self.pair_remote(now, self.session.remotes.len() - 1);
+        RemoteOutcome::Added
+    }
+
+    /// The remote candidate at an address that a check came from, learnt if it is new (RFC 8445 section 7.3.1.3).
+    /// `None` when there are too many.
+    pub(super) fn learn_remote(&mut self, address: Endpoint, priority: u32, base: usize) -> Option<usize> {
+        if let Some(place) = self.session.remote_at(address) {
+            return Some(place);
+        }
+        let session = &mut self.session;
+        if session.remotes.len() >= MAX_REMOTES {
+            return None;
+        }
+        let candidate = Candidate {
+            foundation: session.arbitrary_foundation(),
+            component: COMPONENT,
+            priority,
+            address,
+            kind: CandidateType::PeerReflexive,
+            related: None,
+        };
+        session.remotes.push(Remote { candidate, signalled: false });
+        let pair = PairAddresses { base: self.bases[base].address, remote: address };
+        self.events.push_back(Event::PeerReflexive { side: Side::Remote, candidate, pair });
+        Some(self.session.remotes.len() - 1)
+    }
+
+    /// The local candidate with the address that a response shows, learnt if it is new (RFC 8445 section 7.2.5.3.1).
+    pub(super) fn learn_local(&mut self, mapped: Endpoint, priority: u32, pair: usize) -> usize {
+        let base = self.session.checklist.get(pair).base;
+        let known = |local: &Local| local.candidate.address == mapped && local.base == base;
+        let locals = &self.session.locals;
+        let place = locals.iter().position(known);
+        if let Some(place) = place.or_else(|| locals.iter().position(|l| l.candidate.address == mapped)) {
+            return place;
+        }
+        let Base { address, .. } = self.bases[base];
+        let candidate = Candidate {
+            foundation: self.gatherer.foundation(CandidateType::PeerReflexive, address, None),
+            component: COMPONENT,
+            priority,
+            address: mapped,
+            kind: CandidateType::PeerReflexive,
+            related: Some(address),
+        };
+        self.session.locals.push(Local { candidate, base });
+        let pair = self.addresses_of(pair);
+        self.events.push_back(Event::PeerReflexive { side: Side::Local, candidate, pair });
+        self.session.locals.len() - 1
+    }
+
+    /// Offers every base to the peer again, in a new session.
+    pub(super) fn offer_bases(&mut self, now: Timestamp) {
+        for place in 0..self.bases.len() {
+            self.offer_base(now, place);
+        }
+    }
+
+    /// Tells of the candidate that a base itself is, and pairs it.
+    pub(super) fn offer_base(&mut self, now: Timestamp, place: usize) {
+        let Base { address, via, preference, .. } = self.bases[place];
+        let (kind, server, related) = match via {
+            Via::Socket => (CandidateType::Host, None, None),
+            Via::Relay(relay) => match self.gatherer.allocation(relay) {
+                Some((server, mapped)) => (CandidateType::Relayed, Some(server), Some(mapped)),
+                None => return,
+            },
+            Via::Gone => return,
+        };
+        self.bases[place].freed = false;
+        let foundation = self.gatherer.foundation(kind, address, server);
+        let priority = priority(kind, preference);
+        let candidate = Candidate { foundation, component: COMPONENT, priority, address, kind, related };
+        self.session.locals.push(Local { candidate, base: place });
+        if self.is_used(place) {
+            // Told before it is paired: "a Trickle ICE agent MUST NOT pair a local candidate until it has been trickled"
+            // (RFC 8838 section 10).
+            self.events.push_back(Event::LocalCandidate { candidate, server });
+            self.pair_base(now, place);
+        }
+    }
+
+    /// Takes the mapped address that `server` saw of a base. Redundant ones are dropped (RFC 8445 section 5.1.3).
+    pub(super) fn offer_reflexive(&mut self, base: usize, mapped: Endpoint, server: Endpoint, nth: usize) {
+        if self.config.policy == Policy::Relay {
+            return;
+        }
+        let address = self.bases[base].address;
+        let kind = CandidateType::ServerReflexive;
+        let preference = self.bases[base].preference_of(nth);
+        let candidate = Candidate {
+            foundation: self.gatherer.foundation(kind, address, Some(server)),
+            component: COMPONENT,
+            priority: priority(kind, preference),
+            address: mapped,
+            kind,
+            related: Some(address),
+        };
+        let mut same = self.session.locals.iter_mut();
+        match same.find(|local| local.candidate.address == mapped && local.base == base) {
+            // A check has shown it before the server did: it is one candidate, whichever came first.
+            Some(known) if known.candidate.kind == CandidateType::PeerReflexive => {
+                known.candidate = candidate;
+                self.recompute_priorities();
+                self.refresh_selected();
+            }
+            Some(_) => return,
+            None => self.session.locals.push(Local { candidate, base }),
+        }
+        self.events.push_back(Event::LocalCandidate { candidate, server: Some(server) });
+    }
+
+    /// Whether checks go from a base and are answered at it.
+    pub(super) fn is_used(&self, base: usize) -> bool {
+        let Base { via, freed, .. } = self.bases[base];
+        !freed && (self.config.policy == Policy::All || via != Via::Socket)
+    }
+}
+
+/// Whether an address can be sent to. 0.0.0.0 or :: with port 9 means that there is none yet (RFC 8839 section 4.3.2).
+fn is_usable(address: Endpoint) -> bool {
+    !address.ip.is_unspecified() && !address.ip.is_multicast() && address.port != 0
+}

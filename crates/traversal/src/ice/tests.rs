@@ -1,0 +1,9 @@
+//! The agent as a whole, on a small network in virtual time.
+
+mod conclude;
+mod connect;
+mod hostile;
+mod keep;
+mod roles;
+mod trickle;
+mod world;
