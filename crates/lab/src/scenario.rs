@@ -12,8 +12,10 @@ mod program;
 mod resolve;
 mod resolved;
 mod shape;
+mod show;
 mod spec;
 mod subnets;
+pub mod templates;
 mod types;
 mod wiring;
 
@@ -44,6 +46,13 @@ pub fn parse(bytes: &[u8]) -> Result<Scenario, Problems> {
         Some(spec) => resolve::resolve(&spec, source).map_err(fail),
         None => Err(fail(reader.problems)),
     }
+}
+
+/// A resolved scenario as TOML that resolves to the same scenario: every default and every preset spelled out.
+///
+/// Only the names of NAT types change: a preset becomes a nat-type with `-axes` after its name.
+pub fn show(scenario: &Scenario) -> String {
+    show::text(scenario)
 }
 
 /// The JSON Schema (draft 2020-12) of a scenario file as JSON, for editors.
@@ -91,3 +100,6 @@ fn syntax(source: &str) -> Result<Spanned<DeValue<'_>>, Vec<Diagnostic>> {
     };
     Err(errors.iter().map(problem).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,11 @@ fn reports_are_as_written_down() {
     assert!(files.len() > 20, "only {} files", files.len());
     for path in files {
         let expected = fs::read_to_string(path.with_extension("stderr")).unwrap_or_default();
-        assert_eq!(report(&path), expected, "{}", path.display());
+        let report = report(&path);
+        for (line, (given, wanted)) in report.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(given, wanted, "{} line {}", path.with_extension("stderr").display(), line + 1);
+        }
+        assert_eq!(report.len(), expected.len(), "{}", path.display());
     }
 }
 

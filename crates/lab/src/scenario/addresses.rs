@@ -121,7 +121,7 @@ impl<'w, 's> Book<'w, 's> {
         inside.or(segments.iter().find(|segment| **segment == Attachment::Internet)).copied()
     }
 
-    /// The IPv4 addresses that a NAT translates, in file order of their nodes.
+    /// The IPv4 addresses that a NAT translates, sorted.
     pub(super) fn behind(&self, nat: NatId) -> Vec<IpAddr> {
         let realm = Some(Attachment::Nat(nat));
         let mut inside: Vec<IpAddr> = Vec::new();
@@ -134,6 +134,7 @@ impl<'w, 's> Book<'w, 's> {
                 inside.extend(self.of(node, segment).iter().filter(|ip| seen && ip.is_ipv4()));
             }
         }
+        inside.sort_unstable();
         inside
     }
 

@@ -149,7 +149,7 @@ impl Shape for Rate {
 }
 
 /// The spelling of a limit that does not limit.
-pub(crate) const UNLIMITED: &str = "unlimited";
+pub(super) const UNLIMITED: &str = "unlimited";
 
 fn limit(text: &str, parse: fn(&str) -> Result<u64, QuantityError>) -> Result<Option<u64>, QuantityError> {
     if text == UNLIMITED { Ok(None) } else { parse(text).map(Some) }
@@ -221,15 +221,20 @@ where
     text.parse().map_err(report).ok()
 }
 
-/// One value or a list of several; never none.
-pub(super) struct OneOrMany<T>(pub(super) Vec<Spanned<T>>);
+/// One value, or a list of at least `LEAST`.
+pub(super) struct Listed<T, const LEAST: usize>(pub(super) Vec<Spanned<T>>);
 
-impl<T: Shape> Shape for OneOrMany<T> {
+/// One value or a list of several.
+pub(super) type OneOrMany<T> = Listed<T, 1>;
+/// One value or a list, which may be empty.
+pub(super) type AnyNumber<T> = Listed<T, 0>;
+
+impl<T: Shape, const LEAST: usize> Shape for Listed<T, LEAST> {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
         let Some(array) = value.get_ref().as_array() else {
             return Some(Self(vec![Spanned::new(value.span(), T::read(value, reader)?)]));
         };
-        if array.is_empty() {
+        if array.len() < LEAST {
             let message = format!("{} is an empty list", reader.key());
             let problem = Diagnostic::new("empty-list", value.span(), message);
             reader.problems.push(
@@ -245,7 +250,7 @@ impl<T: Shape> Shape for OneOrMany<T> {
 
     fn schema() -> Json {
         let one = T::schema();
-        json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+        json!({ "anyOf": [one, { "type": "array", "minItems": LEAST, "items": one }] })
     }
 }
 
@@ -390,7 +395,7 @@ impl Shape for Transport {
 }
 
 /// The spelling of [`Retransmission::Rfc8445`].
-const RFC8445: &str = "rfc8445";
+pub(super) const RFC8445: &str = "rfc8445";
 
 impl Shape for Retransmission {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {

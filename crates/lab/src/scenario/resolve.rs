@@ -27,6 +27,9 @@ const FOREIGN_AGENTS: [&str; 3] = ["is", "rice", "webrtc"];
 /// This project's own agent.
 const NATIVE_AGENT: &str = "native";
 
+/// The spelling of every interface in `ice.interfaces`.
+pub(super) const ALL_INTERFACES: &str = "all";
+
 /// Resolves `spec`, or says everything that is wrong with its references.
 pub(super) fn resolve(spec: &ScenarioSpec, source: &str) -> Result<Scenario, Vec<Diagnostic>> {
     let mut problems = Vec::new();
@@ -196,7 +199,7 @@ impl Resolver<'_, '_> {
             relay_wait: ice.and_then(|ice| value(&ice.relay_wait)).unwrap_or(Duration::from_secs(2)),
             interfaces: match gathering.map(|list| list.get_ref().0.as_slice()) {
                 None => (0..interfaces.len()).collect(),
-                Some([word]) if word.get_ref() == "all" && !self.names.has("all") => {
+                Some([word]) if word.get_ref() == ALL_INTERFACES && !self.names.has(ALL_INTERFACES) => {
                     (0..interfaces.len()).collect()
                 }
                 Some(list) => self.ice_interfaces(host, list, interfaces),

@@ -10,7 +10,7 @@ use natbed_nat::behavior::{
 use natbed_packet::Prefix;
 use toml::Spanned;
 
-use super::leaf::{Format, OneOrMany, Path, Port, Probability, Rate, Size, Transport, Whole};
+use super::leaf::{AnyNumber, Format, OneOrMany, Path, Port, Probability, Rate, Size, Transport, Whole};
 use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkSpec, Policy, Retransmission};
 use super::shape::{Family, Field, List, table};
 
@@ -205,7 +205,7 @@ table! { "ice settings";
     /// ICE settings of a host.
     IceSpec {
         /// The STUN and TURN servers that it asks; default: every server of the file.
-        "servers" servers: Optional<OneOrMany<String>>,
+        "servers" servers: Optional<AnyNumber<String>>,
         /// Which candidates it uses; default: all.
         "policy" policy: Optional<Policy>,
         /// Patience with paths that need no relay, from the first valid relayed pair; default 2 s.

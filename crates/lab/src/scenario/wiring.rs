@@ -14,7 +14,7 @@ use super::types::Types;
 use crate::diagnose::{Diagnostic, quoted};
 
 /// The name for the internet where attachments are listed.
-pub(crate) const INTERNET: &str = "internet";
+pub(super) const INTERNET: &str = "internet";
 
 /// Nodes and what they are plugged into; whatever is wrong is missing.
 pub(super) struct Wiring<'s> {
