@@ -14,7 +14,7 @@ pub use attribute::{Attribute, AttributeType, ErrorCode};
 pub use builder::Builder;
 pub use client::{BindingClient, BindingEvent, BindingFailure, Schedule, Transactions};
 pub use describe::{describe, is_channel_data, is_stun};
-pub use integrity::{IntegrityError, Key};
+pub use integrity::{IntegrityError, Key, PasswordAlgorithm, userhash};
 pub use message::{Class, Message, Method, ParseError, TransactionId};
 pub use server::BindingServer;
 

@@ -1,7 +1,7 @@
 //! Writing messages.
 
 use super::attribute::{Attribute, AttributeType};
-use super::integrity::{FINGERPRINT_LEN, INTEGRITY_LEN, Key, fingerprint};
+use super::integrity::{Key, fingerprint};
 use super::message::{Class, Method, TransactionId, padded};
 use super::{HEADER_LEN, MAGIC_COOKIE};
 
@@ -74,26 +74,17 @@ impl<'b> Builder<'b> {
         self.attribute(Attribute::UnknownAttributes(&listed))
     }
 
-    /// Appends MESSAGE-INTEGRITY over what has been written so far (RFC 8489 section 14.5).
+    /// Appends MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256, as goes with the key, over what has been written so far
+    /// (RFC 8489 sections 14.5 and 14.6).
     pub fn integrity(&mut self, key: &Key) -> &mut Self {
-        let mac = key.sign(self.buffer);
-        self.append(AttributeType::MESSAGE_INTEGRITY, INTEGRITY_LEN, &mac)
+        let mut mac = [0; 32];
+        let (kind, length) = key.sign(self.buffer, &mut mac);
+        self.attribute(Attribute::Other(kind, &mac[..length]))
     }
 
     /// Appends FINGERPRINT, which must come last (RFC 8489 section 14.7).
     pub fn fingerprint(&mut self) -> &mut Self {
         let crc = fingerprint(self.buffer);
-        self.append(AttributeType::FINGERPRINT, FINGERPRINT_LEN, &crc.to_be_bytes())
-    }
-
-    fn append(&mut self, kind: AttributeType, whole: u16, value: &[u8]) -> &mut Self {
-        let Ok(length) = u16::try_from(self.buffer.len() - HEADER_LEN + usize::from(whole)) else {
-            return self;
-        };
-        self.buffer.extend_from_slice(&kind.0.to_be_bytes());
-        self.buffer.extend_from_slice(&(whole - 4).to_be_bytes());
-        self.buffer.extend_from_slice(value);
-        self.buffer[2..4].copy_from_slice(&length.to_be_bytes());
-        self
+        self.attribute(Attribute::Fingerprint(crc))
     }
 }

@@ -18,6 +18,8 @@ pub struct Message<'a> {
     bytes: &'a [u8],
     /// Where MESSAGE-INTEGRITY starts, unless something stands before it that it should have come before.
     pub(super) integrity: Option<u16>,
+    /// Likewise MESSAGE-INTEGRITY-SHA256.
+    pub(super) integrity_sha256: Option<u16>,
     /// Where the first FINGERPRINT starts.
     pub(super) fingerprint: Option<u16>,
 }
@@ -62,7 +64,7 @@ impl<'a> Message<'a> {
         if !length.is_multiple_of(4) || usize::from(length) != attributes.len() {
             return Err(ParseError::Length);
         }
-        let mut message = Self { bytes, integrity: None, fingerprint: None };
+        let mut message = Self { bytes, integrity: None, integrity_sha256: None, fingerprint: None };
         message.check_attributes()?;
         Ok(message)
     }
@@ -70,19 +72,19 @@ impl<'a> Message<'a> {
     /// Walks all attributes, and notes where those are that end what others cover.
     fn check_attributes(&mut self) -> Result<(), ParseError> {
         let mut at = HEADER_LEN;
-        let mut closed = false;
         while at < self.bytes.len() {
             let Some((kind, value)) = raw_attribute(self.bytes, at) else {
                 return Err(ParseError::Attribute);
             };
             // A message is 65 555 octets at most, and the last attribute of its 65 535 starts within 16 bits.
             let place = u16::try_from(at).map_err(|_| ParseError::Attribute)?;
+            let open = self.fingerprint.is_none() && self.integrity_sha256.is_none();
             match kind {
-                AttributeType::MESSAGE_INTEGRITY if !closed => (self.integrity, closed) = (Some(place), true),
-                AttributeType::MESSAGE_INTEGRITY_SHA256 => closed = true,
-                AttributeType::FINGERPRINT if self.fingerprint.is_none() => {
-                    (self.fingerprint, closed) = (Some(place), true);
+                AttributeType::MESSAGE_INTEGRITY if open && self.integrity.is_none() => {
+                    self.integrity = Some(place);
                 }
+                AttributeType::MESSAGE_INTEGRITY_SHA256 if open => self.integrity_sha256 = Some(place),
+                AttributeType::FINGERPRINT if self.fingerprint.is_none() => self.fingerprint = Some(place),
                 _ => {}
             }
             at += 4 + padded(value.len());

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::allocation::{Allocation, UserId};
 use super::ports::Ports;
 use super::{ClientSocket, FiveTuple, PeerSocket, RelayedAddress, index};
+use crate::stun::integrity::Secret;
 use crate::stun::{AttributeType, BindingServer, Class, Key, Message, Method, is_channel_data};
 
 mod allocate;
@@ -80,7 +81,7 @@ pub struct Server {
     config: Config,
     rng: Xoshiro256PlusPlus,
     /// Makes nonces recognisable, so that none needs to be kept.
-    secret: Key,
+    secret: Secret,
     names: BTreeMap<String, UserId>,
     users: Vec<User>,
     allocations: Vec<Option<Allocation>>,
@@ -185,7 +186,7 @@ impl Server {
         Self {
             config,
             rng,
-            secret: Key::from_bytes(&secret),
+            secret: Secret::new(&secret),
             names: BTreeMap::new(),
             users: Vec::new(),
             allocations: Vec::new(),

@@ -1,7 +1,7 @@
 use natbed_packet::Endpoint;
 
 use super::*;
-use crate::stun::vectors::{IPV4_RESPONSE, IPV6_RESPONSE, LONG_TERM_REQUEST, REQUEST};
+use crate::stun::vectors::{IPV4_RESPONSE, IPV6_RESPONSE, LONG_TERM_REQUEST, REQUEST, SHA256_REQUEST};
 use crate::stun::{Attribute, Builder, Class, Method, TransactionId};
 
 const ID: TransactionId =
@@ -83,7 +83,7 @@ fn rfc5769_2_4_long_term_request_is_built_byte_for_byte() {
 #[test]
 fn rfc8489_9_2_2_long_term_key_is_md5_of_user_realm_password() {
     let expected = 0x8493_fbc5_3ba5_82fb_4c04_4c45_6bdc_40eb_u128;
-    assert_eq!(u128::from_be_bytes(long_term_hash("user", "realm", "pass")), expected);
+    assert_eq!(u128::from_be_bytes(long_term_hash::<Md5>("user", "realm", "pass").into()), expected);
 }
 
 #[test]
@@ -102,6 +102,62 @@ fn any_flipped_bit_breaks_integrity_and_fingerprint() {
 #[test]
 fn a_key_longer_than_a_block_is_hashed_first() {
     let password = "p".repeat(65);
-    let hashed = Key { hmac: Hmac::new_from_slice(password.as_bytes()).unwrap() };
-    assert_eq!(Key::short_term(&password).sign(&REQUEST[..40]), hashed.sign(&REQUEST[..40]));
+    let hashed = Key(Keyed::Sha1(Hmac::new_from_slice(password.as_bytes()).unwrap()));
+    let mut buffer = Vec::new();
+    Builder::new(&mut buffer, Class::Request, Method::Binding, ID).integrity(&hashed);
+    assert_eq!(Message::parse(&buffer).unwrap().verify_integrity(&Key::short_term(&password)), Ok(()));
+}
+
+/// The vector's length field counts 20 octets that it does not have, and its HMAC was made with that length: the parts are
+/// tested one by one.
+#[test]
+fn rfc8489_b_1_userhash_and_message_integrity_sha256() {
+    let (username, realm) = ("\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}", "example.org");
+    let mut bytes = SHA256_REQUEST.to_vec();
+    assert_eq!(Message::parse(&bytes).err(), Some(crate::stun::ParseError::Length));
+    let (covered, attribute) = bytes.split_at(bytes.len() - 36);
+    let key = Key::long_term_sha256(PasswordAlgorithm::Sha256, username, realm, "TheMatrIX");
+    let Keyed::Sha256(mut hmac) = key.0 else { unreachable!("a SHA-256 key") };
+    hmac.update(covered);
+    assert_eq!(hmac.finalize().into_bytes()[..], attribute[4..]);
+
+    bytes[3] = 0x88;
+    let message = Message::parse(&bytes).unwrap();
+    let hash = userhash(username, realm);
+    assert_eq!(message.attribute(AttributeType::USERHASH), Some(Attribute::Userhash(&hash)));
+    assert_eq!(message.nonce(), Some("obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA"));
+}
+
+#[test]
+fn rfc8489_14_6_message_integrity_sha256_may_be_cut_to_16_octets_but_no_shorter() {
+    let key = Key::long_term_sha256(PasswordAlgorithm::Md5, "user", "realm", "pass");
+    for (length, valid) in
+        [(12, false), (16, true), (18, false), (20, true), (28, true), (32, true), (36, false)]
+    {
+        let mut buffer = Vec::new();
+        Builder::new(&mut buffer, Class::Request, Method::Binding, ID).attribute(Attribute::Username("user"));
+        let Keyed::Sha256(hmac) = &key.0 else { unreachable!("a SHA-256 key") };
+        let mut mac = feed(hmac, &buffer, length).finalize().into_bytes().to_vec();
+        mac.resize(length, 0);
+        Builder::resume(&mut buffer)
+            .attribute(Attribute::Other(AttributeType::MESSAGE_INTEGRITY_SHA256, &mac));
+        assert_eq!(Message::parse(&buffer).unwrap().verify_integrity(&key).is_ok(), valid, "{length}");
+    }
+}
+
+#[test]
+fn rfc8489_14_6_both_integrities_verify_side_by_side() {
+    let sha1 = Key::long_term("user", "realm", "pass");
+    let sha256 = Key::long_term_sha256(PasswordAlgorithm::Sha256, "user", "realm", "pass");
+    let mut buffer = Vec::new();
+    Builder::new(&mut buffer, Class::Request, Method::Binding, ID)
+        .integrity(&sha1)
+        .integrity(&sha256)
+        .fingerprint();
+    let message = Message::parse(&buffer).unwrap();
+    assert_eq!((message.verify_integrity(&sha1), message.verify_integrity(&sha256)), (Ok(()), Ok(())));
+    assert!(message.verify_fingerprint());
+    Builder::new(&mut buffer, Class::Request, Method::Binding, ID).integrity(&sha256).integrity(&sha1);
+    let message = Message::parse(&buffer).unwrap();
+    assert_eq!(message.verify_integrity(&sha1), Err(IntegrityError::Missing), "it would have to come before");
 }
