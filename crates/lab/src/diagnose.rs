@@ -68,18 +68,16 @@ impl Problems {
 
     /// All diagnostics as text, a blank line between two; `file` is named as given, `paint` may add colour.
     pub fn render(&self, file: &str, paint: Paint<'_>) -> String {
-        let reports: Vec<String> = self
-            .diagnostics
-            .iter()
-            .map(|diagnostic| render::report(diagnostic, file, &self.source, paint))
-            .collect();
-        reports.join("\n")
+        let source = render::Source::new(&self.source);
+        let reports = self.diagnostics.iter().map(|diagnostic| source.report(diagnostic, file, paint));
+        reports.collect::<Vec<String>>().join("\n")
     }
 
     /// All diagnostics as values that serialise, for `--json`.
     pub fn located(&self, file: &str) -> Vec<Located> {
+        let source = render::Source::new(&self.source);
         let locate = |diagnostic: &Diagnostic| {
-            let (line, column) = render::position(&self.source, diagnostic.span.start);
+            let (line, column) = source.position(diagnostic.span.start);
             Located {
                 code: diagnostic.code,
                 message: diagnostic.message.clone(),

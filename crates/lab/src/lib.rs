@@ -1,6 +1,13 @@
 //! natbed's laboratory: scenario files in, results and explanations out.
 
 pub mod diagnose;
+pub mod explain;
+pub mod log;
+pub mod lower;
+pub mod matrix;
 pub mod oracle;
+pub mod peer;
 pub mod quantity;
+pub mod report;
+pub mod run;
 pub mod scenario;

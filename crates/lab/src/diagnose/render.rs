@@ -31,66 +31,93 @@ pub fn plain(_: Part, text: &str) -> String {
 const WIDEST: usize = 100;
 /// Columns shown in front of the caret where a long line is clipped.
 const LEAD: usize = 40;
+/// Characters of a line that are looked at on each side; more cannot be shown.
+const WINDOW: usize = 1_000;
 /// Columns that a tab takes.
 const TAB: &str = "    ";
 
-pub(super) fn report(diagnostic: &Diagnostic, file: &str, source: &str, paint: Paint<'_>) -> String {
-    let Diagnostic { code, message, span, label, help } = diagnostic;
-    let (line, column) = position(source, span.start);
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
-    let (excerpt, indent, carets) = excerpt(source, span);
-    let bar = paint(Part::Gutter, &format!("{margin} |"));
-    let caret = format!("{} {label}", "^".repeat(carets));
-    let mut out = format!(
-        "{}{}\n{margin}{} {file}:{line}:{column}\n{bar}\n{}{}\n{bar} {indent}{}\n",
-        paint(Part::Error, &format!("error[{code}]")),
-        paint(Part::Message, &format!(": {message}")),
-        paint(Part::Gutter, "-->"),
-        paint(Part::Gutter, &format!("{number} |")),
-        if excerpt.is_empty() { String::new() } else { format!(" {excerpt}") },
-        paint(Part::Caret, caret.trim_end()),
-    );
-    if let Some(help) = help {
-        out += &format!("{margin} {} {help}\n", paint(Part::Help, "= help:"));
+/// The text of a file, and where its lines begin.
+pub(super) struct Source<'s> {
+    text: &'s str,
+    lines: Vec<usize>,
+}
+
+impl<'s> Source<'s> {
+    pub(super) fn new(text: &'s str) -> Self {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, lines: std::iter::once(0).chain(breaks).collect() }
     }
-    out
-}
 
-/// Line and column of an octet, both from 1, the column in characters.
-pub(super) fn position(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..floor(source, offset)];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
+    /// `diagnostic` as text.
+    pub(super) fn report(&self, diagnostic: &Diagnostic, file: &str, paint: Paint<'_>) -> String {
+        let Diagnostic { code, message, span, label, help } = diagnostic;
+        let (line, column) = self.position(span.start);
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let (excerpt, indent, carets) = self.excerpt(span);
+        let bar = paint(Part::Gutter, &format!("{margin} |"));
+        let caret = format!("{} {label}", "^".repeat(carets));
+        let mut out = format!(
+            "{}{}\n{margin}{} {file}:{line}:{column}\n{bar}\n{}{}\n{bar} {indent}{}\n",
+            paint(Part::Error, &format!("error[{code}]")),
+            paint(Part::Message, &format!(": {message}")),
+            paint(Part::Gutter, "-->"),
+            paint(Part::Gutter, &format!("{number} |")),
+            if excerpt.is_empty() { String::new() } else { format!(" {excerpt}") },
+            paint(Part::Caret, caret.trim_end()),
+        );
+        if let Some(help) = help {
+            out += &format!("{margin} {} {help}\n", paint(Part::Help, "= help:"));
+        }
+        out
+    }
 
-/// The source line of `span` as it is shown, the blanks in front of the caret, and how many carets.
-fn excerpt(source: &str, span: &Range<usize>) -> (String, String, usize) {
-    let start = floor(source, span.start);
-    let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = source[start..].find('\n').map_or(source.len(), |newline| start + newline);
-    let line_end = line_start + source[line_start..line_end].trim_end_matches('\r').len();
-    let start = start.min(line_end);
-    let end = floor(source, span.end).clamp(start, line_end);
+    /// Line and column of an octet, both from 1, the column in characters.
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
+        let offset = floor(self.text, offset);
+        let line = self.line(offset);
+        (line + 1, self.text[self.lines[line]..offset].chars().count() + 1)
+    }
 
-    let before = shown(&source[line_start..start]);
-    let marked = shown(&source[start..end]);
-    let after = shown(&source[end..line_end]);
-    if width(&before) + width(&marked) + width(&after) <= WIDEST {
+    /// The index of the line that holds an octet.
+    fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// The source line of `span` as it is shown, the blanks in front of the caret, and how many carets.
+    fn excerpt(&self, span: &Range<usize>) -> (String, String, usize) {
+        let start = floor(self.text, span.start);
+        let line = self.line(start);
+        let line_start = self.lines[line];
+        let line_end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        let line_end = line_start + self.text[line_start..line_end].trim_end_matches('\r').len();
+        let start = start.min(line_end);
+        let end = floor(self.text, span.end).clamp(start, line_end);
+
+        let before = shown(last_chars(&self.text[line_start..start]).chars());
+        let marked = shown(self.text[start..end].chars().take(WINDOW));
+        let after = shown(self.text[end..line_end].chars().take(WINDOW));
+        if width(&before) + width(&marked) + width(&after) <= WIDEST {
+            let line = format!("{before}{marked}{after}").trim_end().to_owned();
+            return (line, " ".repeat(width(&before)), width(&marked).max(1));
+        }
+        let before = clip_front(&before, LEAD);
+        let marked = clip_back(&marked, WIDEST - width(&before));
+        let after = clip_back(&after, WIDEST.saturating_sub(width(&before) + width(&marked)));
         let line = format!("{before}{marked}{after}").trim_end().to_owned();
-        return (line, " ".repeat(width(&before)), width(&marked).max(1));
+        (line, " ".repeat(width(&before)), width(&marked).max(1))
     }
-    let before = clip_front(&before, LEAD);
-    let marked = clip_back(&marked, WIDEST - width(&before));
-    let after = clip_back(&after, WIDEST.saturating_sub(width(&before) + width(&marked)));
-    let line = format!("{before}{marked}{after}").trim_end().to_owned();
-    (line, " ".repeat(width(&before)), width(&marked).max(1))
+}
+
+/// The last [`WINDOW`] characters of `text`.
+fn last_chars(text: &str) -> &str {
+    text.char_indices().rev().nth(WINDOW - 1).map_or(text, |(at, _)| &text[at..])
 }
 
 /// `text` as a terminal can show it on one line.
-fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+fn shown(text: impl Iterator<Item = char>) -> String {
+    let mut out = String::new();
+    for c in text {
         match c {
             '\t' => out.push_str(TAB),
             c if is_unprintable(c) => out.push(char::REPLACEMENT_CHARACTER),

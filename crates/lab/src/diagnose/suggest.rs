@@ -6,6 +6,9 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
     for candidate in candidates {
         let wanted: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
         let allowed = (given.len().max(wanted.len()) / 3).max(1);
+        if given.len().abs_diff(wanted.len()) > allowed {
+            continue;
+        }
         let distance = distance(&given, &wanted);
         if distance <= allowed && distance < wanted.len() && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));

@@ -121,21 +121,18 @@ impl<'w, 's> Book<'w, 's> {
         inside.or(segments.iter().find(|segment| **segment == Attachment::Internet)).copied()
     }
 
-    /// The IPv4 addresses that a NAT translates, sorted.
-    pub(super) fn behind(&self, nat: NatId) -> Vec<IpAddr> {
-        let realm = Some(Attachment::Nat(nat));
-        let mut inside: Vec<IpAddr> = Vec::new();
-        for node in self.wiring.nodes_in_order() {
-            if matches!(node, NodeId::Nat(nat) if self.wiring.nats[nat.index()].is_transparent()) {
-                continue;
-            }
-            for segment in attachments(self.wiring, node) {
-                let seen = self.wiring.realm(segment) == realm;
-                inside.extend(self.of(node, segment).iter().filter(|ip| seen && ip.is_ipv4()));
+    /// The IPv4 addresses in each realm, sorted: behind a NAT, those that it translates.
+    pub(super) fn by_realm(&self) -> BTreeMap<Attachment, Vec<IpAddr>> {
+        let mut realms: BTreeMap<Attachment, Vec<IpAddr>> = BTreeMap::new();
+        for ((node, segment), addresses) in &self.nodes {
+            let transparent =
+                matches!(node, NodeId::Nat(nat) if self.wiring.nats[nat.index()].is_transparent());
+            if let Some(realm) = self.wiring.realm(*segment).filter(|_| !transparent) {
+                realms.entry(realm).or_default().extend(addresses.iter().filter(|ip| ip.is_ipv4()));
             }
         }
-        inside.sort_unstable();
-        inside
+        realms.values_mut().for_each(|addresses| addresses.sort_unstable());
+        realms
     }
 
     /// Reserves `ip` for `node`, and says on which of its networks.

@@ -1,5 +1,6 @@
 //! The third pass: what names refer to, which addresses everything has, and whether it all fits together.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ struct Resolver<'r, 's> {
     names: &'r Names<'s>,
     wiring: &'r Wiring<'s>,
     book: &'r Book<'r, 's>,
+    realms: BTreeMap<Attachment, Vec<IpAddr>>,
     problems: &'r mut Vec<Diagnostic>,
 }
 
@@ -105,7 +107,8 @@ impl Resolver<'_, '_> {
         let wired = &self.wiring.nats[id.index()];
         let outside = wired.outside?;
         let addresses = self.book.of(NodeId::Nat(id), outside).to_vec();
-        let inside = if wired.is_static() { self.book.behind(id) } else { Vec::new() };
+        let inside = self.realms.get(&Attachment::Nat(id)).filter(|_| wired.is_static());
+        let inside = inside.cloned().unwrap_or_default();
         if let Some(list) = fields.address.as_ref().filter(|_| inside.len() > addresses.len()) {
             let message = format!("nat `{}` is static and has too few addresses", name.get_ref());
             let problem = Diagnostic::new("too-few-addresses", list.span(), message);

@@ -1,0 +1,76 @@
+//! Why each connection and each plain datagram came out as it did: a numbered chain of causes, each naming packet,
+//! node, rule and table entry. Every sentence is made from the event log.
+
+mod connection;
+mod journey;
+mod pairs;
+mod sends;
+mod tell;
+mod verdict;
+
+use natbed_packet::Timestamp;
+use serde::Serialize;
+
+use crate::run::Run;
+use crate::scenario::Scenario;
+
+use self::journey::Journeys;
+use self::tell::Teller;
+
+/// Why one connection or one datagram came out as it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// What came out: `alice to bob: relay after 2.412 s`.
+    pub title: String,
+    /// Who is where, behind what.
+    pub setting: Vec<String>,
+    /// The chain, in chapters.
+    pub chapters: Vec<Chapter>,
+    /// The reason in a few sentences.
+    pub why: Vec<String>,
+}
+
+/// Steps that belong together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Chapter {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// When, in nanoseconds of simulated time.
+    pub time_ns: u64,
+    /// What happened.
+    pub text: String,
+    /// The evidence: packets, nodes, rules and table entries.
+    pub evidence: Vec<String>,
+}
+
+impl Step {
+    fn new(at: Timestamp, text: impl Into<String>, evidence: Vec<String>) -> Self {
+        Self { time_ns: at.as_nanos(), text: text.into(), evidence }
+    }
+}
+
+/// Explains every connection, or those from `from` and to `to` where given, and every plain datagram unless one of
+/// them is. `run` must have kept its log.
+pub fn explain(scenario: &Scenario, run: &Run, from: Option<&str>, to: Option<&str>) -> Vec<Explanation> {
+    let journeys = Journeys::read(run.log());
+    let teller = Teller::new(scenario, run, &journeys);
+    let wanted = |wanted: Option<&str>, name: &str| wanted.is_none_or(|wanted| wanted == name);
+    let connects = scenario.connects.iter().enumerate().filter(|(_, connect)| {
+        wanted(from, &scenario[connect.from].name) && wanted(to, &scenario[connect.to].name)
+    });
+    let connections = connects.map(|(index, _)| connection::explain(&teller, index));
+    let sends = scenario
+        .sends
+        .iter()
+        .enumerate()
+        .filter(|(_, send)| wanted(from, &scenario[send.from].name) && to.is_none());
+    let sends = sends.map(|(index, _)| sends::explain(&teller, index));
+    sends.chain(connections).collect()
+}

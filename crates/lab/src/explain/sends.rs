@@ -1,0 +1,81 @@
+//! A plain datagram: whether it stays in the subnet, what the router rewrites, the table row, and its end.
+
+use natbed_packet::Transport;
+
+use super::journey::{End, HopKind, Journey};
+use super::tell::Teller;
+use super::{Chapter, Explanation, Step};
+use crate::peer::send_payload;
+use crate::scenario::Delivery;
+
+pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
+    let send = &teller.scenario.sends[index];
+    let result = &teller.run.sends[index];
+    let payload = send_payload(index);
+    let journeys: Vec<&Journey> = teller
+        .journeys
+        .all
+        .iter()
+        .filter(
+            |journey| matches!(&journey.datagram.transport, Transport::Udp(udp) if udp.payload == payload),
+        )
+        .collect();
+    let outcome = match result.outcome {
+        Delivery::Delivered => "delivered".to_owned(),
+        Delivery::Dropped => format!("dropped [{}]", result.reason.map_or("?", |reason| reason.as_str())),
+    };
+    let steps = journeys
+        .iter()
+        .map(|journey| {
+            let mut lines = teller.journey(journey);
+            let text = if lines.is_empty() { String::new() } else { capitalised(&lines.remove(0)) };
+            Step::new(journey.at, text + ".", lines)
+        })
+        .collect();
+    Explanation {
+        title: format!("{} to {}: {outcome}", teller.scenario[send.from].name, teller.endpoint(send.to)),
+        setting: teller.setting(send.from),
+        chapters: vec![Chapter { title: "Its way", steps }],
+        why: journeys.iter().flat_map(|journey| why(teller, journey)).collect(),
+    }
+}
+
+/// What decided at each station.
+fn why(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
+    let mut lines = Vec::new();
+    for hop in &journey.hops {
+        let at = teller.node(hop.node);
+        match &hop.kind {
+            HopKind::Translated { before, after, direction, .. } => {
+                use natbed_net::trace::Direction;
+                lines.push(match direction {
+                    Direction::Outbound => format!(
+                        "{at} puts its own address in place of the private one, which nobody on the internet could \
+                         answer, and notes in its table whom {} stands for.",
+                        super::tell::port_pair(after.source_endpoint())
+                    ),
+                    Direction::Inbound => format!(
+                        "{at} may let it in because its table says whom {} stands for, and its filter knows the \
+                         sender.",
+                        super::tell::port_pair(before.destination_endpoint())
+                    ),
+                    Direction::Hairpin => format!("{at} finds the destination behind itself and turns the packet around."),
+                });
+            }
+            HopKind::Forwarded { .. } => lines.push(format!("{at} passes it on without rewriting.")),
+            HopKind::Relayed { .. } => {}
+        }
+    }
+    if journey.hops.is_empty() && journey.arrived() {
+        lines.push("It never meets a NAT, so nothing is rewritten.".into());
+    }
+    if let End::Dropped { reason, .. } = &journey.end {
+        lines.push(format!("It does not arrive: {}.", reason.explanation()));
+    }
+    lines
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

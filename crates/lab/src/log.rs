@@ -1,0 +1,114 @@
+//! The event log as JSON Lines: one object a line, in order, with numbers as numbers and times in nanoseconds.
+
+mod agent;
+mod packet;
+
+use std::io::{self, Write};
+
+use natbed_net::Record;
+use natbed_net::trace::{Event, NextHop, Place};
+use serde_json::{Value, json};
+
+use crate::peer::PeerEvent;
+use crate::run::Run;
+
+pub(crate) use agent::{check_failure, gather_failure};
+pub use packet::{carries, mapping, packet, remote};
+
+/// Writes the event log of `run`, a line for each event.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn write_jsonl(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    for (seq, record) in run.log().iter().enumerate() {
+        serde_json::to_writer(&mut *out, &line(run, seq as u64, record))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// One record of the log of `run` as a JSON object: `time_ns`, `seq`, `event`, `node`, and what the event needs.
+pub fn line(run: &Run, seq: u64, record: &Record<PeerEvent>) -> Value {
+    let (event, detail) = detail(run, &record.event);
+    let mut line = json!({
+        "time_ns": record.time.as_nanos(),
+        "seq": seq,
+        "event": event,
+        "node": run.place(record.place),
+    });
+    if let (Value::Object(line), Value::Object(detail)) = (&mut line, detail) {
+        line.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    line
+}
+
+/// The event's name, and an object of what it needs; null is left out.
+fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
+    match event {
+        Event::Sent { packet: id, datagram, relays, next, .. } => {
+            let relays = relays.map(|id| id.0);
+            (
+                "sent",
+                json!({ "packet": packet(*id, datagram), "relays": relays, "next_hop": next_hop(run, *next) }),
+            )
+        }
+        Event::Forwarded { packet: id, datagram, mapping: entry } => {
+            ("forwarded", json!({ "packet": packet(*id, datagram), "entry": entry.as_ref().map(mapping) }))
+        }
+        Event::Translated { packet: id, before, after, direction, mapping: entry } => {
+            let before = packet(*id, before);
+            let detail = json!({
+                "packet": packet(*id, after),
+                "direction": direction.as_str(),
+                "source_before": before["source"],
+                "destination_before": before["destination"],
+                "entry": entry.as_ref().map(mapping),
+            });
+            ("translated", detail)
+        }
+        Event::Duplicated { packet: id, copy, datagram } => {
+            ("duplicated", json!({ "packet": packet(*id, datagram), "copy": copy.0 }))
+        }
+        Event::Delivered { packet: id, datagram, .. } => {
+            ("delivered", json!({ "packet": packet(*id, datagram) }))
+        }
+        Event::Dropped { packet: id, datagram, reason, mapping: entry } => {
+            let detail = json!({
+                "packet": packet(*id, datagram),
+                "reason": reason.as_str(),
+                "rule": reason.explanation(),
+                "entry": entry.as_ref().map(mapping),
+            });
+            ("dropped", detail)
+        }
+        Event::MappingCreated { mapping: entry, packet } => {
+            ("mapping-created", json!({ "entry": mapping(entry), "packet_id": packet.0 }))
+        }
+        Event::MappingExpired { mapping: entry, forgotten } => {
+            ("mapping-expired", json!({ "entry": mapping(entry), "forgotten": forgotten }))
+        }
+        Event::FilterOpened { mapping: entry, remote, packet } => (
+            "filter-opened",
+            json!({ "remote": remote.to_string(), "entry": mapping(entry), "packet_id": packet.0 }),
+        ),
+        Event::Fault(fault) => ("fault", json!({ "fault": fault.as_str() })),
+        Event::Signaled { to, message, .. } => {
+            let simulator = &run.lowered.simulator;
+            let message = String::from_utf8_lossy(message);
+            let to = simulator.node_name(simulator.node_of(*to));
+            ("signaled", json!({ "to": to, "message": message.trim_end() }))
+        }
+        Event::Program { event: PeerEvent::Ice(event), .. } => agent::ice(event),
+        Event::Program { event: PeerEvent::Discard(discard), .. } => agent::discard(discard),
+    }
+}
+
+fn next_hop(run: &Run, next: NextHop) -> Option<String> {
+    match next {
+        NextHop::Direct(node) => Some(format!("{}, on the same subnet", run.place(Place::Node(node)))),
+        NextHop::Router(node) => Some(format!("{}, the router", run.place(Place::Node(node)))),
+        NextHop::Loopback => Some("the host itself".into()),
+        NextHop::Network => None,
+    }
+}

@@ -1,0 +1,83 @@
+//! Datagrams and table entries as the event log shows them.
+
+use std::net::IpAddr;
+
+use natbed_nat::{MappingView, Remote};
+use natbed_net::PacketId;
+use natbed_packet::{Datagram, Endpoint, Icmp, IcmpErrorKind, Transport};
+use natbed_traversal::stun;
+use serde_json::{Value, json};
+
+/// A datagram as a JSON object.
+pub fn packet(id: PacketId, datagram: &Datagram) -> Value {
+    let text = |endpoint: Option<Endpoint>, ip: IpAddr| {
+        endpoint.map_or_else(|| ip.to_string(), |endpoint| endpoint.to_string())
+    };
+    let protocol = match datagram.transport {
+        Transport::Udp(_) => "udp",
+        Transport::Tcp(_) => "tcp",
+        Transport::Icmp(_) => "icmp",
+        Transport::Fragment { .. } => "fragment",
+    };
+    json!({
+        "id": id.0,
+        "source": text(datagram.source_endpoint(), datagram.source),
+        "destination": text(datagram.destination_endpoint(), datagram.destination),
+        "protocol": protocol,
+        "size": datagram.wire_len(),
+        "carries": carries(datagram),
+    })
+}
+
+/// A table entry as a JSON object.
+pub fn mapping(mapping: &MappingView) -> Value {
+    let permitted: Vec<String> = mapping.permitted.iter().map(|permitted| remote(permitted.remote)).collect();
+    json!({
+        "internal": mapping.internal.to_string(),
+        "external": mapping.external.to_string(),
+        "destination": remote(mapping.destination),
+        "permitted": permitted,
+        "expires_ns": mapping.expires.as_nanos(),
+    })
+}
+
+/// `any`, an address, or an address and port.
+pub fn remote(remote: Remote) -> String {
+    match remote {
+        Remote::Any => "any".into(),
+        Remote::Address(ip) => ip.to_string(),
+        Remote::Endpoint(endpoint) => endpoint.to_string(),
+    }
+}
+
+/// What a datagram carries, in a few words: `stun binding request`, `icmp port unreachable`, `text "hello"`.
+pub fn carries(datagram: &Datagram) -> String {
+    match &datagram.transport {
+        Transport::Udp(udp) => stun::describe(&udp.payload).unwrap_or_else(|| data(&udp.payload)),
+        Transport::Tcp(_) => "tcp segment".into(),
+        Transport::Icmp(Icmp::Query(query)) => {
+            format!("icmp echo {}", if query.reply { "reply" } else { "request" })
+        }
+        Transport::Icmp(Icmp::Error(error)) => format!("icmp {}", icmp_error(error.kind)),
+        Transport::Fragment { .. } => "fragment".into(),
+    }
+}
+
+fn data(payload: &[u8]) -> String {
+    match std::str::from_utf8(payload) {
+        Ok(text) if text.len() <= 40 && text.chars().all(|c| !c.is_control()) => format!("text {text:?}"),
+        _ => format!("{} octets of data", payload.len()),
+    }
+}
+
+fn icmp_error(kind: IcmpErrorKind) -> &'static str {
+    match kind {
+        IcmpErrorKind::NetworkUnreachable => "network unreachable",
+        IcmpErrorKind::HostUnreachable => "host unreachable",
+        IcmpErrorKind::PortUnreachable => "port unreachable",
+        IcmpErrorKind::TooBig { .. } => "packet too big",
+        IcmpErrorKind::AdministrativelyProhibited => "administratively prohibited",
+        IcmpErrorKind::TimeExceeded => "time exceeded",
+        IcmpErrorKind::Other { .. } => "error",
+    }
+}

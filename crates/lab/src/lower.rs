@@ -1,0 +1,179 @@
+//! From a resolved scenario to a network in motion: the only path there is.
+
+mod programs;
+
+use natbed_nat::behavior::Behavior;
+use natbed_nat::presets;
+use natbed_net::{Fault, LinkConfig, NetworkId, NodeId, ProgramId, Simulator, Topology, TopologyError};
+
+use crate::peer::Peer;
+use crate::scenario::{self, Action, Attachment, Ipv6Mode, Scenario};
+
+/// A network in motion, and which of its parts stands for which part of the scenario.
+pub struct Lowered {
+    /// The network.
+    pub simulator: Simulator<Peer>,
+    /// The node of each NAT.
+    pub nats: Vec<NodeId>,
+    /// The node of each host.
+    pub hosts: Vec<NodeId>,
+    /// The node of each server.
+    pub servers: Vec<NodeId>,
+    /// The two agents of each connection.
+    pub agents: Vec<(ProgramId, ProgramId)>,
+    /// The program that sends each plain datagram.
+    pub senders: Vec<ProgramId>,
+}
+
+/// Builds the network of `scenario`, its servers, agents and faults, all randomness from `seed`.
+pub fn lower(scenario: &Scenario, seed: u64) -> Result<Lowered, TopologyError> {
+    let mut plan = Plan::new(scenario);
+    plan.add_networks();
+    plan.add_nats();
+    plan.add_hosts();
+    plan.add_servers();
+    let mut simulator = Simulator::new(&plan.topology, seed)?;
+    simulator.set_signaling_delay(scenario.signaling_delay);
+    let Plan { nats, hosts, servers, .. } = plan;
+    let mut lowered = Lowered { simulator, nats, hosts, servers, agents: Vec::new(), senders: Vec::new() };
+    let credentials = lowered.start_servers(scenario, seed);
+    lowered.add_agents(scenario, seed, &credentials);
+    lowered.add_senders(scenario);
+    lowered.add_faults(scenario);
+    Ok(lowered)
+}
+
+struct Plan<'a> {
+    scenario: &'a Scenario,
+    topology: Topology,
+    lans: Vec<NetworkId>,
+    networks: Vec<NetworkId>,
+    nats: Vec<NodeId>,
+    hosts: Vec<NodeId>,
+    servers: Vec<NodeId>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        Self {
+            scenario,
+            topology: Topology::new(),
+            lans: Vec::new(),
+            networks: Vec::new(),
+            nats: Vec::new(),
+            hosts: Vec::new(),
+            servers: Vec::new(),
+        }
+    }
+
+    fn add_networks(&mut self) {
+        for nat in &self.scenario.nats {
+            let both = || [Some(nat.lan), nat.lan_ipv6].into_iter().flatten();
+            let (prefixes, routers): (Vec<_>, Vec<_>) = both().map(|lan| (lan.prefix, lan.gateway)).unzip();
+            let name = format!("LAN of {}", nat.name);
+            self.lans.push(self.topology.add_network(&name, &prefixes, &routers));
+        }
+        for network in &self.scenario.networks {
+            let prefixes: Vec<_> =
+                [Some(network.subnet), network.ipv6.map(|lan| lan.prefix)].into_iter().flatten().collect();
+            let routers: Vec<_> =
+                [network.gateway, network.ipv6.map(|lan| lan.gateway)].into_iter().flatten().collect();
+            self.networks.push(self.topology.add_network(&network.name, &prefixes, &routers));
+        }
+    }
+
+    fn add_nats(&mut self) {
+        for (index, nat) in self.scenario.nats.iter().enumerate() {
+            let outer = self.network(nat.outside);
+            let node = self.topology.add_nat(
+                &nat.name,
+                outer,
+                &nat.addresses,
+                &[self.lans[index]],
+                link_config(&nat.link),
+            );
+            self.topology.set_behavior(node, nat.behavior.clone());
+            self.topology.set_one_to_one(node, &nat.one_to_one);
+            if let Some(behavior) = ipv6_behavior(nat.ipv6) {
+                self.topology.set_ipv6(node, behavior);
+            }
+            self.nats.push(node);
+        }
+        for (network, id) in self.scenario.networks.iter().zip(&self.networks) {
+            if let Some(nat) = network.behind {
+                self.topology.add_inner(self.nats[nat.index()], *id);
+            }
+        }
+    }
+
+    fn add_hosts(&mut self) {
+        for host in &self.scenario.hosts {
+            let node = self.topology.add_host(&host.name);
+            for interface in &host.interfaces {
+                let network = self.network(interface.attachment);
+                self.topology.attach(node, network, &interface.addresses, link_config(&host.link));
+            }
+            self.hosts.push(node);
+        }
+    }
+
+    fn add_servers(&mut self) {
+        for server in &self.scenario.servers {
+            let node = self.topology.add_host(&server.name);
+            let internet = self.topology.internet();
+            self.topology.attach(node, internet, &server.addresses, link_config(&server.link));
+            self.servers.push(node);
+        }
+    }
+
+    fn network(&self, attachment: Attachment) -> NetworkId {
+        match attachment {
+            Attachment::Internet => self.topology.internet(),
+            Attachment::Nat(nat) => self.lans[nat.index()],
+            Attachment::Network(network) => self.networks[network.index()],
+        }
+    }
+}
+
+impl Lowered {
+    fn add_faults(&mut self, scenario: &Scenario) {
+        for event in &scenario.events {
+            let fault = match &event.action {
+                Action::RebootNat(nat) => Fault::RebootNat(self.nats[nat.index()]),
+                Action::LinkDown(node) => Fault::LinkDown(self.node(*node)),
+                Action::LinkUp(node) => Fault::LinkUp(self.node(*node)),
+                Action::SetLink { node, link } => {
+                    Fault::SetLink { node: self.node(*node), link: link_config(link) }
+                }
+                Action::ChangeAddress { node, old, new } => {
+                    Fault::ChangeAddress { node: self.node(*node), old: *old, new: *new }
+                }
+                Action::StopServer(server) => Fault::Stop(self.servers[server.index()]),
+                Action::StartServer(server) => Fault::Start(self.servers[server.index()]),
+            };
+            self.simulator.schedule(event.at, fault);
+        }
+    }
+
+    fn node(&self, node: scenario::NodeId) -> NodeId {
+        match node {
+            scenario::NodeId::Nat(id) => self.nats[id.index()],
+            scenario::NodeId::Host(id) => self.hosts[id.index()],
+            scenario::NodeId::Server(id) => self.servers[id.index()],
+        }
+    }
+}
+
+fn ipv6_behavior(mode: Ipv6Mode) -> Option<Behavior> {
+    let preset = match mode {
+        Ipv6Mode::Off => return None,
+        Ipv6Mode::Routed => "none",
+        Ipv6Mode::Firewalled => "firewall",
+    };
+    presets::lookup(preset).map(|preset| preset.behavior)
+}
+
+fn link_config(spec: &scenario::LinkSpec) -> LinkConfig {
+    let scenario::LinkSpec { delay, jitter, loss, rate, queue, mtu, duplicate, reorder } = *spec;
+    LinkConfig { delay, jitter, loss, rate, queue, mtu, duplicate, reorder }
+}

@@ -1,0 +1,181 @@
+//! The programs of a scenario: servers, agents, senders of plain datagrams.
+
+use std::net::IpAddr;
+
+use natbed_net::stream::stream;
+use natbed_net::{BindError, NodeId, ProgramId};
+use natbed_packet::{Endpoint, Family, Timestamp};
+use natbed_traversal::ice;
+use rand::RngExt;
+
+use super::Lowered;
+use crate::peer::{AgentPeer, Peer, Sender, StunPeer, TurnPeer};
+use crate::scenario::{
+    Credentials, Host, HostId, NodeId as ScenarioNode, Policy, Retransmission, Scenario, Send, Server,
+    ServerKind, Target,
+};
+
+impl Lowered {
+    /// Starts the servers at time zero; the credentials of each, where it wants any.
+    pub(super) fn start_servers(&mut self, scenario: &Scenario, seed: u64) -> Vec<Option<Credentials>> {
+        let mut all = Vec::new();
+        for (index, server) in scenario.servers.iter().enumerate() {
+            let (peer, credentials) = server_peer(server, seed);
+            let program = self.simulator.add_program(self.servers[index], peer);
+            for address in &server.addresses {
+                for port in &server.ports {
+                    let bound = self.simulator.bind(program, Endpoint::new(*address, *port));
+                    debug_assert!(bound.is_ok(), "a server's own addresses: {bound:?}");
+                }
+            }
+            self.simulator.start(program, Timestamp::ZERO);
+            all.push(credentials);
+        }
+        all
+    }
+
+    pub(super) fn add_agents(&mut self, scenario: &Scenario, seed: u64, credentials: &[Option<Credentials>]) {
+        for (index, connect) in scenario.connects.iter().enumerate() {
+            let mut add = |host: HostId, role: ice::Role| {
+                let side = if role == ice::Role::Controlling { "from" } else { "to" };
+                let rng = stream(seed, &scenario[host].name, &format!("agent {index} {side}"));
+                let peer = AgentPeer::new(ice_config(scenario, host, role, credentials), rng);
+                self.simulator.add_program(self.hosts[host.index()], Peer::Agent(Box::new(peer)))
+            };
+            let from = add(connect.from, ice::Role::Controlling);
+            let to = add(connect.to, ice::Role::Controlled);
+            self.place_agent(&scenario[connect.from], from, to);
+            self.place_agent(&scenario[connect.to], to, from);
+            self.simulator.start(from, connect.start);
+            self.agents.push((from, to));
+        }
+    }
+
+    /// Binds a socket of the agent on every address that it gathers on.
+    fn place_agent(&mut self, host: &Host, agent: ProgramId, other: ProgramId) {
+        let interfaces = host.ice.interfaces.iter().map(|index| &host.interfaces[*index]);
+        let sockets = interfaces
+            .flat_map(|interface| &interface.addresses)
+            .filter_map(|ip| self.simulator.bind(agent, Endpoint::new(*ip, 0)).ok())
+            .collect();
+        self.simulator.with_program(agent, |peer, _| {
+            if let Some(agent) = peer.agent_mut() {
+                agent.place(sockets, other);
+            }
+        });
+    }
+
+    /// Programs at both ends of every plain datagram: one for each endpoint that no other program has.
+    pub(super) fn add_senders(&mut self, scenario: &Scenario) {
+        let mut ends: Vec<(NodeId, Endpoint, ProgramId)> = Vec::new();
+        for (index, send) in scenario.sends.iter().enumerate() {
+            let source = source_address(&scenario[send.from], send.to);
+            let node = self.hosts[send.from.index()];
+            let from = self.end(&mut ends, node, Endpoint::new(source, send.from_port));
+            self.simulator.with_program(from, |peer, _| {
+                if let Some(sender) = peer.sender_mut() {
+                    sender.add(index, send, source);
+                }
+            });
+            self.senders.push(from);
+            for node in self.receivers(scenario, send) {
+                self.end(&mut ends, node, send.to);
+            }
+        }
+        for (.., program) in ends {
+            self.simulator.start(program, Timestamp::ZERO);
+        }
+    }
+
+    fn end(
+        &mut self,
+        ends: &mut Vec<(NodeId, Endpoint, ProgramId)>,
+        node: NodeId,
+        endpoint: Endpoint,
+    ) -> ProgramId {
+        if let Some((.., program)) = ends.iter().find(|(on, at, _)| *on == node && *at == endpoint) {
+            return *program;
+        }
+        let program = self.simulator.add_program(node, Peer::Sender(Sender::default()));
+        let bound = self.simulator.bind(program, endpoint);
+        debug_assert!(bound.is_ok() || bound == Err(BindError::InUse(endpoint)), "{bound:?}");
+        ends.push((node, endpoint, program));
+        program
+    }
+
+    /// The hosts and servers that have the address that a plain datagram is for: overlapping LANs may have several.
+    fn receivers(&self, scenario: &Scenario, send: &Send) -> Vec<NodeId> {
+        match send.target {
+            Target::Node(ScenarioNode::Host(id)) => vec![self.hosts[id.index()]],
+            Target::Node(ScenarioNode::Server(id)) => vec![self.servers[id.index()]],
+            Target::Node(ScenarioNode::Nat(_)) => Vec::new(),
+            Target::Address => {
+                let hosts = scenario.hosts.iter().zip(&self.hosts).filter(|(host, _)| {
+                    host.interfaces.iter().any(|interface| interface.addresses.contains(&send.to.ip))
+                });
+                let servers = scenario.servers.iter().zip(&self.servers);
+                let servers = servers.filter(|(server, _)| server.addresses.contains(&send.to.ip));
+                hosts.map(|(_, node)| *node).chain(servers.map(|(_, node)| *node)).collect()
+            }
+        }
+    }
+}
+
+fn server_peer(server: &Server, seed: u64) -> (Peer, Option<Credentials>) {
+    match &server.kind {
+        ServerKind::Stun => (Peer::Stun(StunPeer::new(&server.addresses, &server.ports)), None),
+        ServerKind::Turn { credentials, quota } => {
+            let made_up = || {
+                let password: u64 = stream(seed, &server.name, "credentials").random();
+                Credentials { user: "natbed".into(), password: format!("{password:016x}") }
+            };
+            let credentials = credentials.clone().unwrap_or_else(made_up);
+            let rng = stream(seed, &server.name, "turn server");
+            let peer = TurnPeer::new(server, &credentials, *quota, rng);
+            (Peer::Turn(Box::new(peer)), Some(credentials))
+        }
+    }
+}
+
+/// What a host's agent is told: its servers at their first address of each family, and its settings.
+fn ice_config(
+    scenario: &Scenario,
+    host: HostId,
+    role: ice::Role,
+    credentials: &[Option<Credentials>],
+) -> ice::Config {
+    let settings = &scenario[host].ice;
+    let mut config = ice::Config::new(role);
+    config.relay_wait = settings.relay_wait;
+    config.policy = match settings.policy {
+        Policy::All => ice::Policy::All,
+        Policy::Relay => ice::Policy::Relay,
+    };
+    config.rto = match settings.retransmission {
+        Retransmission::Fixed(rto) => ice::Rto::Fixed(rto),
+        Retransmission::Rfc8445 => ice::Rto::Rfc8445,
+    };
+    for id in &settings.servers {
+        let server = &scenario[*id];
+        for family in [Family::V4, Family::V6] {
+            let first = server.addresses.iter().find(|address| Family::of(**address) == family);
+            let Some(address) = first.map(|ip| Endpoint::new(*ip, server.ports[0])) else { continue };
+            match &credentials[id.index()] {
+                None => config.stun_servers.push(address),
+                Some(Credentials { user, password }) => config.turn_servers.push(ice::TurnServer {
+                    address,
+                    username: user.clone(),
+                    password: password.clone(),
+                }),
+            }
+        }
+    }
+    config
+}
+
+/// The address that a host sends from to reach `to`: its first of that family.
+fn source_address(host: &Host, to: Endpoint) -> IpAddr {
+    let mut own = host.interfaces.iter().flat_map(|interface| interface.addresses.iter().copied());
+    let first = host.interfaces[0].addresses[0];
+    own.find(|ip| Family::of(*ip) == to.family()).unwrap_or(first)
+}

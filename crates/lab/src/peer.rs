@@ -1,0 +1,110 @@
+//! What runs on hosts and servers: the glue between the state machines of `natbed-traversal` and the network.
+
+mod agent;
+mod sender;
+mod server;
+mod signal;
+
+use natbed_net::{Input, Output, ProgramId};
+use natbed_packet::{Endpoint, Timestamp};
+use natbed_traversal::ice;
+
+pub use agent::AgentPeer;
+pub use sender::{Sender, send_payload};
+pub use server::{Discard, StunPeer, TurnPeer};
+pub use signal::Signal;
+
+/// A program on a host or server.
+pub enum Peer {
+    /// One side of a connection.
+    Agent(Box<AgentPeer>),
+    /// A STUN server.
+    Stun(StunPeer),
+    /// A TURN server.
+    Turn(Box<TurnPeer>),
+    /// Sends plain datagrams, and takes them.
+    Sender(Sender),
+}
+
+/// What a program tells the event log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerEvent {
+    /// An ICE agent.
+    Ice(ice::Event),
+    /// A TURN server did not relay a datagram.
+    Discard(Discard),
+}
+
+impl Peer {
+    /// The agent, if this is one.
+    pub fn agent_mut(&mut self) -> Option<&mut AgentPeer> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            _ => None,
+        }
+    }
+
+    /// The sender of plain datagrams, if this is one.
+    pub fn sender_mut(&mut self) -> Option<&mut Sender> {
+        match self {
+            Self::Sender(sender) => Some(sender),
+            _ => None,
+        }
+    }
+}
+
+impl natbed_net::Program for Peer {
+    type Event = PeerEvent;
+
+    fn handle_input(&mut self, now: Timestamp, input: Input) {
+        match self {
+            Self::Agent(peer) => peer.handle_input(now, input),
+            Self::Stun(peer) => peer.handle_input(input),
+            Self::Turn(peer) => peer.handle_input(now, input),
+            Self::Sender(peer) => peer.handle_input(now, &input),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        match self {
+            Self::Agent(peer) => peer.handle_timeout(now),
+            Self::Stun(_) => {}
+            Self::Turn(peer) => peer.handle_timeout(now),
+            Self::Sender(peer) => peer.handle_timeout(now),
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Output> {
+        match self {
+            Self::Agent(peer) => peer.poll_transmit(),
+            Self::Stun(peer) => peer.poll_transmit(),
+            Self::Turn(peer) => peer.poll_transmit(),
+            Self::Sender(peer) => peer.poll_transmit(),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<PeerEvent> {
+        match self {
+            Self::Agent(peer) => peer.poll_event().map(PeerEvent::Ice),
+            Self::Turn(peer) => peer.poll_event().map(PeerEvent::Discard),
+            Self::Stun(_) | Self::Sender(_) => None,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        match self {
+            Self::Agent(peer) => peer.poll_timeout(),
+            Self::Stun(_) => None,
+            Self::Turn(peer) => peer.poll_timeout(),
+            Self::Sender(peer) => peer.poll_timeout(),
+        }
+    }
+}
+
+/// What an agent is told about its surroundings before it starts.
+pub struct Surroundings {
+    /// Its sockets.
+    pub local: Vec<Endpoint>,
+    /// The other side of the connection.
+    pub other: ProgramId,
+}

@@ -1,0 +1,158 @@
+//! One side of a connection: an ICE agent with its sockets, and the signaling path to the other side.
+
+use std::collections::VecDeque;
+
+use natbed_net::{Input, Output, ProgramId};
+use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
+use natbed_traversal::ice::{Agent, Config, Event, Role};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{Signal, Surroundings};
+
+/// An ICE agent on a host. The initiator begins when it is started, the other side when it first hears from it. Where
+/// consent is lost, either restarts ICE, and the other follows (RFC 8445 section 9).
+pub struct AgentPeer {
+    agent: Agent,
+    initiator: bool,
+    surroundings: Option<Surroundings>,
+    begun: bool,
+    /// Sessions begun here and there: whoever is behind restarts.
+    local_sessions: u32,
+    remote_sessions: u32,
+    signals: VecDeque<Signal>,
+    events: VecDeque<Event>,
+}
+
+impl AgentPeer {
+    /// An agent that waits for its surroundings, then for its start.
+    pub fn new(config: Config, rng: Xoshiro256PlusPlus) -> Self {
+        let initiator = config.role == Role::Controlling;
+        Self {
+            agent: Agent::new(config, rng),
+            initiator,
+            surroundings: None,
+            begun: false,
+            local_sessions: 0,
+            remote_sessions: 0,
+            signals: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Tells the agent where it is.
+    pub fn place(&mut self, local: Vec<Endpoint>, other: ProgramId) {
+        self.surroundings = Some(Surroundings { local, other });
+    }
+
+    pub(super) fn handle_input(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Start if self.initiator => self.begin(now),
+            Input::Start => {}
+            Input::Datagram(datagram) => self.receive(now, &datagram),
+            Input::Signal { message, .. } => {
+                self.begin(now);
+                if let Some(signal) = Signal::decode(&message) {
+                    self.hear(now, signal);
+                }
+            }
+            Input::AddressChanged { old, new } => self.move_sockets(now, old, new),
+        }
+        self.listen(now);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        self.agent.handle_timeout(now);
+        self.listen(now);
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Output> {
+        if let Some(signal) = self.signals.pop_front() {
+            let to = self.surroundings.as_ref()?.other;
+            return Some(Output::Signal { to, message: signal.encode() });
+        }
+        let transmit = self.agent.poll_transmit()?;
+        Some(Output::Send(Datagram::udp(transmit.from, transmit.to, transmit.payload)))
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.agent.poll_timeout()
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        self.announce();
+        for local in self.surroundings.iter().flat_map(|surroundings| &surroundings.local) {
+            self.agent.add_local(now, *local);
+        }
+        self.agent.gather(now);
+    }
+
+    fn receive(&mut self, now: Timestamp, datagram: &Datagram) {
+        if let Transport::Udp(udp) = &datagram.transport {
+            let local = Endpoint::new(datagram.destination, udp.destination_port);
+            let remote = Endpoint::new(datagram.source, udp.source_port);
+            self.agent.handle_input(now, local, remote, &udp.payload);
+        }
+    }
+
+    fn hear(&mut self, now: Timestamp, signal: Signal) {
+        match signal {
+            Signal::Credentials(credentials) => {
+                self.remote_sessions += 1;
+                if self.local_sessions < self.remote_sessions {
+                    self.restart(now);
+                }
+                self.agent.set_remote_credentials(now, &credentials);
+            }
+            Signal::Candidate(candidate) => self.agent.add_remote_candidate(now, candidate),
+            Signal::EndOfCandidates => self.agent.end_of_remote_candidates(now),
+        }
+    }
+
+    fn move_sockets(&mut self, now: Timestamp, old: std::net::IpAddr, new: std::net::IpAddr) {
+        let Some(surroundings) = &mut self.surroundings else { return };
+        for local in surroundings.local.iter_mut().filter(|local| local.ip == old) {
+            local.ip = new;
+            if self.begun {
+                self.agent.add_local(now, *local);
+            }
+        }
+        if self.begun {
+            self.restart(now);
+        }
+    }
+
+    fn restart(&mut self, now: Timestamp) {
+        self.agent.restart(now);
+        self.announce();
+    }
+
+    fn announce(&mut self) {
+        self.local_sessions += 1;
+        self.signals.push_back(Signal::Credentials(self.agent.credentials().clone()));
+    }
+
+    /// Signals the candidates that were found, and restarts where consent is gone.
+    fn listen(&mut self, now: Timestamp) {
+        while let Some(event) = self.agent.poll_event() {
+            let lost = matches!(event, Event::ConsentLost { .. });
+            match &event {
+                Event::LocalCandidate { candidate, .. } => {
+                    self.signals.push_back(Signal::Candidate(*candidate));
+                }
+                Event::EndOfCandidates { .. } => self.signals.push_back(Signal::EndOfCandidates),
+                _ => {}
+            }
+            self.events.push_back(event);
+            if lost {
+                self.restart(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Runs a scenario: steps its network until everything is decided, and says what came of it.
+
+use std::time::Duration;
+
+use natbed_nat::MappingView;
+use natbed_net::trace::{Event, Place};
+use natbed_net::{DropReason, PacketId, Record, TopologyError};
+use natbed_packet::{Datagram, Endpoint, Timestamp};
+use natbed_traversal::ice::{self, SelectedPair};
+
+use crate::lower::{Lowered, lower};
+use crate::peer::PeerEvent;
+use crate::scenario::{CandidateType, Connect, Delivery, Expected, HoldState, Scenario, ServerKind};
+
+/// A connection's fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The selected pair has no relay in it.
+    Direct,
+    /// A transport address of the selected pair belongs to a TURN allocation.
+    Relay,
+    /// No pair was selected.
+    Fail,
+}
+
+impl Outcome {
+    /// `direct`, `relay` or `fail`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Another seed than the scenario's.
+    pub seed: Option<u64>,
+    /// Whether to keep the event log; where there are plain datagrams it is always kept.
+    pub log: bool,
+    /// When to take the NATs' tables; at the end if absent.
+    pub tables_at: Option<Timestamp>,
+}
+
+/// What came of a run.
+pub struct Run {
+    /// The seed it ran with.
+    pub seed: u64,
+    /// One for each connection.
+    pub connections: Vec<Connection>,
+    /// One for each plain datagram.
+    pub sends: Vec<Sent>,
+    /// Each NAT's table, IPv6 after IPv4.
+    pub tables: Vec<Vec<MappingView>>,
+    /// When the tables were taken.
+    pub tables_at: Timestamp,
+    /// The network as it stood at the end, with the event log.
+    pub lowered: Lowered,
+}
+
+/// What came of a connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its fate.
+    pub outcome: Outcome,
+    /// The selected pair as the initiator sees it.
+    pub pair: Option<SelectedPair>,
+    /// From its start until the initiator had its selected pair.
+    pub setup: Option<Duration>,
+    /// Datagrams that the two agents sent up to set-up.
+    pub packets_sent: u64,
+    /// Those of them, or of their copies, that were dropped.
+    pub packets_dropped: u64,
+    /// How it stood at the end of the hold; `None` where there was none.
+    pub after: Option<HoldState>,
+    /// Whether all that the scenario expects of it came true.
+    pub met: bool,
+}
+
+/// What came of a plain datagram.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its fate.
+    pub outcome: Delivery,
+    /// The source that the receiver saw.
+    pub source_seen: Option<Endpoint>,
+    /// Why it did not arrive.
+    pub reason: Option<DropReason>,
+    /// Whether what the scenario expects of it came true.
+    pub met: bool,
+}
+
+impl Run {
+    /// The event log.
+    pub fn log(&self) -> &[Record<PeerEvent>] {
+        self.lowered.simulator.log()
+    }
+
+    /// Whether every expectation was met.
+    pub fn met(&self) -> bool {
+        self.connections.iter().all(|connection| connection.met) && self.sends.iter().all(|send| send.met)
+    }
+
+    /// The name of a place.
+    pub fn place(&self, place: Place) -> &str {
+        match place {
+            Place::Node(node) => self.lowered.simulator.node_name(node),
+            Place::Network(network) => self.lowered.simulator.network_name(network),
+        }
+    }
+}
+
+/// Runs `scenario` until every connection is decided, every hold over, every fault past and every datagram at its
+/// end.
+pub fn run(scenario: &Scenario, options: &Options) -> Result<Run, TopologyError> {
+    let seed = options.seed.unwrap_or(scenario.seed);
+    let mut lowered = lower(scenario, seed)?;
+    if options.log || !scenario.sends.is_empty() {
+        lowered.simulator.record();
+    }
+    let trackers = scenario.connects.iter().map(|connect| Tracker::new(scenario, connect)).collect();
+    let mut runner = Runner { scenario, lowered, trackers, tables: None };
+    runner.go(options.tables_at);
+    Ok(runner.finish(seed))
+}
+
+/// Whether a transport address belongs to a TURN allocation: it is a TURN server's, and none that it listens on.
+pub(crate) fn is_relayed(scenario: &Scenario, address: Endpoint) -> bool {
+    scenario.servers.iter().any(|server| {
+        matches!(server.kind, ServerKind::Turn { .. })
+            && server.addresses.contains(&address.ip)
+            && !server.ports.contains(&address.port)
+    })
+}
+
+struct Runner<'a> {
+    scenario: &'a Scenario,
+    lowered: Lowered,
+    trackers: Vec<Tracker<'a>>,
+    tables: Option<(Timestamp, Vec<Vec<MappingView>>)>,
+}
+
+/// A connection on its way.
+struct Tracker<'a> {
+    scenario: &'a Scenario,
+    connect: &'a Connect,
+    first: Option<(Timestamp, SelectedPair)>,
+    failed: bool,
+    /// Whether each side has a selected pair that stands.
+    up: [bool; 2],
+    ever_lost: bool,
+    done: bool,
+}
+
+impl<'a> Tracker<'a> {
+    fn new(scenario: &'a Scenario, connect: &'a Connect) -> Self {
+        Self { scenario, connect, first: None, failed: false, up: [false; 2], ever_lost: false, done: false }
+    }
+
+    /// When it is next decided by time alone.
+    fn deadline(&self) -> Timestamp {
+        match &self.first {
+            _ if self.done => Timestamp::MAX,
+            None => self.connect.start + self.connect.within,
+            Some((at, _)) => *at + self.connect.hold.max(self.scenario.signaling_delay),
+        }
+    }
+
+    fn note(&mut self, now: Timestamp, side: usize, event: &PeerEvent) {
+        match event {
+            PeerEvent::Ice(ice::Event::Selected(pair)) => {
+                self.up[side] = true;
+                if side == 0 {
+                    self.first.get_or_insert((now, *pair));
+                }
+            }
+            PeerEvent::Ice(ice::Event::SelectedUpdated(pair)) if side == 0 => {
+                if let Some((_, first)) = &mut self.first
+                    && (first.base, first.remote.address) == (pair.base, pair.remote.address)
+                {
+                    *first = *pair;
+                }
+            }
+            PeerEvent::Ice(ice::Event::ConsentLost { .. }) => {
+                self.up[side] = false;
+                self.ever_lost = true;
+            }
+            PeerEvent::Ice(ice::Event::Failed { .. }) if side == 0 => self.failed |= self.first.is_none(),
+            _ => {}
+        }
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        self.done = self.failed || now >= self.deadline();
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.first.as_ref().map_or(Outcome::Fail, |(_, pair)| {
+            let relayed = [pair.local.address, pair.remote.address].into_iter();
+            let mut relayed = relayed.map(|address| is_relayed(self.scenario, address));
+            if pair.relayed || relayed.any(|relayed| relayed) { Outcome::Relay } else { Outcome::Direct }
+        })
+    }
+
+    fn after(&self) -> Option<HoldState> {
+        if self.connect.hold.is_zero() || self.first.is_none() {
+            return None;
+        }
+        Some(match (self.up, self.ever_lost) {
+            ([true, true], false) => HoldState::Alive,
+            ([true, true], true) => HoldState::Restarted,
+            _ => HoldState::Lost,
+        })
+    }
+
+    fn met(&self) -> bool {
+        let outcome = match self.connect.expect {
+            None => true,
+            Some(Expected::Direct) => self.outcome() == Outcome::Direct,
+            Some(Expected::Relay) => self.outcome() == Outcome::Relay,
+            Some(Expected::Fail) => self.outcome() == Outcome::Fail,
+        };
+        let types = |(_, pair): &(Timestamp, SelectedPair)| {
+            (candidate_type(pair.local.kind), candidate_type(pair.remote.kind))
+        };
+        let path: Option<(CandidateType, CandidateType)> = self.first.as_ref().map(types);
+        outcome
+            && self.connect.path.is_none_or(|expected| path == Some(expected))
+            && self.connect.after.is_none_or(|expected| self.after() == Some(expected))
+    }
+}
+
+impl Runner<'_> {
+    fn go(&mut self, tables_at: Option<Timestamp>) {
+        let last_event = self.scenario.events.iter().map(|event| event.at);
+        let last_send = self.scenario.sends.iter().map(|send| send.at);
+        let not_before = last_event.chain(last_send).chain(tables_at).max().unwrap_or_default();
+        loop {
+            let now = self.lowered.simulator.now();
+            for tracker in &mut self.trackers {
+                tracker.settle(now);
+            }
+            if self.tables.is_none() && tables_at.is_some_and(|at| at <= now) {
+                self.tables = Some((now, self.take_tables()));
+            }
+            let decided = self.trackers.iter().all(|tracker| tracker.done);
+            if decided && now >= not_before && self.datagrams_ended() {
+                return;
+            }
+            let waiting = if decided { not_before } else { Timestamp::MAX };
+            let due = self.trackers.iter().map(Tracker::deadline).chain(tables_at).chain([waiting]);
+            let deadline = due.filter(|at| *at > now).min().unwrap_or(Timestamp::MAX);
+            if !self.lowered.simulator.step_until(deadline) {
+                self.lowered.simulator.run_until(deadline);
+            }
+            self.hear();
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some((program, event)) = self.lowered.simulator.poll_event() {
+            let now = self.lowered.simulator.now();
+            for (tracker, (from, to)) in self.trackers.iter_mut().zip(&self.lowered.agents) {
+                let side = if program == *from { 0 } else { 1 };
+                if tracker.done || (program != *from && program != *to) {
+                    continue;
+                }
+                tracker.note(now, side, &event);
+                if tracker.first.is_some() || tracker.failed {
+                    self.lowered.simulator.set_counting(*from, false);
+                    self.lowered.simulator.set_counting(*to, false);
+                }
+            }
+        }
+    }
+
+    fn datagrams_ended(&self) -> bool {
+        self.lowered.senders.iter().all(|sender| self.lowered.simulator.counts(*sender).in_flight == 0)
+    }
+
+    fn take_tables(&self) -> Vec<Vec<MappingView>> {
+        let simulator = &self.lowered.simulator;
+        let table = |node: &natbed_net::NodeId| {
+            let engines = simulator.nat(*node).into_iter().chain(simulator.firewall6(*node));
+            engines.flat_map(|nat| nat.snapshot(simulator.now())).collect()
+        };
+        self.lowered.nats.iter().map(table).collect()
+    }
+
+    fn finish(mut self, seed: u64) -> Run {
+        let now = self.lowered.simulator.now();
+        let (tables_at, tables) = self.tables.take().unwrap_or_else(|| (now, self.take_tables()));
+        let agents = self.trackers.iter().zip(&self.lowered.agents);
+        let connections = agents
+            .map(|(tracker, (from, to))| {
+                let counts = [from, to].map(|program| self.lowered.simulator.counts(*program));
+                Connection {
+                    outcome: tracker.outcome(),
+                    pair: tracker.first.as_ref().map(|(_, pair)| pair.clone()),
+                    setup: tracker.first.as_ref().map(|(at, _)| *at - tracker.connect.start),
+                    packets_sent: counts.iter().map(|counts| counts.sent).sum(),
+                    packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
+                    after: tracker.after(),
+                    met: tracker.met(),
+                }
+            })
+            .collect();
+        let log = self.lowered.simulator.log();
+        let sends = self.scenario.sends.iter().zip(&self.lowered.senders).enumerate();
+        let sends = sends.map(|(index, (send, _))| fate(log, index, send.expect)).collect();
+        Run { seed, connections, sends, tables, tables_at, lowered: self.lowered }
+    }
+}
+
+/// What the event log says of plain datagram `index`: delivered if any copy of it was.
+fn fate(log: &[Record<PeerEvent>], index: usize, expected: Option<Delivery>) -> Sent {
+    let payload = crate::peer::send_payload(index);
+    let mut copies: Vec<PacketId> = Vec::new();
+    let mut sent = Sent { outcome: Delivery::Dropped, source_seen: None, reason: None, met: true };
+    for record in log {
+        match &record.event {
+            Event::Sent { packet, datagram, program: Some(_), .. } if carries(datagram, &payload) => {
+                copies.push(*packet);
+            }
+            Event::Duplicated { packet, copy, .. } if copies.contains(packet) => copies.push(*copy),
+            Event::Delivered { packet, datagram, .. } if copies.contains(packet) => {
+                sent.outcome = Delivery::Delivered;
+                sent.source_seen = sent.source_seen.or(datagram.source_endpoint());
+            }
+            Event::Dropped { packet, reason, .. } if copies.contains(packet) => {
+                sent.reason = sent.reason.or(Some(*reason));
+            }
+            _ => {}
+        }
+    }
+    if sent.outcome == Delivery::Delivered {
+        sent.reason = None;
+    }
+    sent.met = expected.is_none_or(|expected| expected == sent.outcome);
+    sent
+}
+
+fn carries(datagram: &Datagram, payload: &[u8]) -> bool {
+    matches!(&datagram.transport, natbed_packet::Transport::Udp(udp) if udp.payload == payload)
+}
+
+const fn candidate_type(kind: ice::CandidateType) -> CandidateType {
+    match kind {
+        ice::CandidateType::Host => CandidateType::Host,
+        ice::CandidateType::ServerReflexive => CandidateType::Srflx,
+        ice::CandidateType::PeerReflexive => CandidateType::Prflx,
+        ice::CandidateType::Relayed => CandidateType::Relay,
+    }
+}
