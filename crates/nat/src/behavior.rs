@@ -362,8 +362,11 @@ pub enum BehaviorError {
     #[error("port 0 cannot be used")]
     PortZero,
     /// Ports of one parity are missing.
-    #[error("a range of one port has no even or no odd port")]
-    ParityNeedsTwoPorts,
+    #[error("a single port is even or odd, and both are needed")]
+    ParityNeedsTwoPorts {
+        /// The field, in scenario spelling.
+        field: &'static str,
+    },
     /// A duration is zero.
     #[error("a timeout of zero ends a mapping before it begins")]
     ZeroTimeout {
@@ -401,8 +404,8 @@ impl BehaviorError {
     /// The field at fault, in scenario spelling.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::ReversedPortRange { .. } | Self::PortZero | Self::ParityNeedsTwoPorts => "port-range",
-            Self::ZeroTimeout { field } | Self::Zero { field } => field,
+            Self::ReversedPortRange { .. } | Self::PortZero => "port-range",
+            Self::ParityNeedsTwoPorts { field } | Self::ZeroTimeout { field } | Self::Zero { field } => field,
             Self::BlockAboveRange { .. } => "port-block",
             Self::QuotaAboveLimit { .. } => "max-mappings-per-host",
             Self::OverloadingNeedsDestination => "port-overloading",
@@ -414,7 +417,7 @@ impl BehaviorError {
         match self {
             Self::ReversedPortRange { first, last } => format!("write {last}-{first}"),
             Self::PortZero => "start the range at 1 or above".to_owned(),
-            Self::ParityNeedsTwoPorts => "widen the range or leave port-parity out".to_owned(),
+            Self::ParityNeedsTwoPorts { .. } => "allow more ports or leave port-parity out".to_owned(),
             Self::ZeroTimeout { .. } => "write a duration such as \"30 s\"".to_owned(),
             Self::Zero { .. } => "write a number of 1 or more".to_owned(),
             Self::BlockAboveRange { range, .. } => format!("write {range} or less"),
@@ -448,7 +451,7 @@ impl Behavior {
             return Err(BehaviorError::PortZero);
         }
         if self.port_parity && first == last {
-            return Err(BehaviorError::ParityNeedsTwoPorts);
+            return Err(BehaviorError::ParityNeedsTwoPorts { field: "port-range" });
         }
         if self.step == 0 {
             return Err(BehaviorError::Zero { field: "step" });
@@ -458,6 +461,7 @@ impl Behavior {
         }
         match self.port_block {
             Some(0) => Err(BehaviorError::Zero { field: "port-block" }),
+            Some(1) if self.port_parity => Err(BehaviorError::ParityNeedsTwoPorts { field: "port-block" }),
             Some(block) if u32::from(block) > self.port_range.size() => {
                 Err(BehaviorError::BlockAboveRange { block, range: self.port_range.size() })
             }

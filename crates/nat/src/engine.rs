@@ -289,4 +289,6 @@ fn blocks<A: crate::address::Address>(internal: &[Prefix]) -> Result<Blocks<A>, 
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -32,8 +32,8 @@ impl Wheel {
         Self { heads: [NONE; SPOKES], occupied: 0, shift, tick: 0, due: BinaryHeap::new() }
     }
 
-    /// Puts in `slot` at `time`, which is at most the horizon after `now`. Everything due by `now` must have been
-    /// taken out.
+    /// Puts in `slot` at `time`, which is at most the horizon after `now`. If [`Wheel::next_due`] is not after `now`,
+    /// everything due must have been taken out.
     pub(crate) fn insert(&mut self, now: u64, time: u64, slot: u32, chain: &mut [u32]) {
         self.tick = now >> self.shift;
         let tick = time >> self.shift;
@@ -58,8 +58,14 @@ impl Wheel {
         due.min(self.next_tick().map_or(u64::MAX, |tick| tick << self.shift))
     }
 
-    /// Takes out one slot whose time has come; `time_of` gives the time at which to look at it by now.
-    pub(crate) fn pop(&mut self, now: u64, chain: &mut [u32], time_of: impl Fn(u32) -> u64) -> Option<u32> {
+    /// Takes out one slot whose time has come, the earliest first, with that time; `time_of` gives the time at which
+    /// to look at a slot by now.
+    pub(crate) fn pop(
+        &mut self,
+        now: u64,
+        chain: &mut [u32],
+        time_of: impl Fn(u32) -> u64,
+    ) -> Option<(u64, u32)> {
         if self.next_tick().is_some_and(|tick| tick <= now >> self.shift) {
             self.turn(now, chain, time_of);
         }
@@ -67,7 +73,7 @@ impl Wheel {
         if *time > now {
             return None;
         }
-        self.due.pop().map(|Reverse((_, slot))| slot)
+        self.due.pop().map(|Reverse(entry)| entry)
     }
 
     /// Turns the hand to `now` and sorts what it passed: back into the wheel, or due in this tick.

@@ -88,12 +88,17 @@ impl<A: Address> Translator<A> {
     fn sender_at(&self, sender: Socket<A>, remote: Socket<A>) -> Result<u32, Refusal> {
         let place = self.pool.place(sender.ip).ok_or((DropReason::NotForUs, None))?;
         let entry = self.table.find_inbound(place, sender.port, remote);
-        let mapping = entry.filter(|slot| self.table.record(*slot).is_mapping());
-        let sharing = || self.table.find_sharing(place, sender.port, |slot| self.lets_in(slot, remote));
-        match mapping.or_else(|| if self.table.shape().overloads { sharing() } else { None }) {
+        let entry = match entry {
+            None if self.table.shape().overloads => {
+                self.table.find_sharing(place, sender.port, |slot| self.lets_in(slot, remote))
+            }
+            _ => entry,
+        };
+        match entry {
+            Some(slot) if !self.table.is_mapping(slot) => Err((DropReason::NoMapping, entry)),
             Some(slot) if self.lets_in(slot, remote) => Ok(slot),
-            Some(slot) => Err((DropReason::Filtered, Some(slot))),
-            None => Err((DropReason::NoMapping, entry)),
+            Some(_) => Err((DropReason::Filtered, entry)),
+            None => Err((DropReason::NoMapping, None)),
         }
     }
 

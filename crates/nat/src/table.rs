@@ -463,14 +463,15 @@ impl<A: Address> Table<A> {
         self.records[slot as usize] = record;
         self.created[slot as usize] = now;
         self.live += 1;
-        self.next_due = self.next_due.min(look_at(&record, now, &self.shape));
+        let look_at = look_at(&record, now, &self.shape);
         match &mut self.large {
             Some(large) => {
                 large.insert(slot, &record, &self.key, &self.shape, &self.records);
-                large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.chain);
+                large.wheel.insert(now, look_at, slot, &mut self.chain);
+                self.next_due = large.wheel.next_due();
             }
             None if self.live > self.scanned => self.grow_large(now),
-            None => {}
+            None => self.next_due = self.next_due.min(look_at),
         }
         slot
     }
@@ -526,7 +527,7 @@ impl<A: Address> Table<A> {
     fn look_for_due(&mut self, now: u64) -> Option<u32> {
         let Some(large) = &mut self.large else {
             let first = self.slots().min_by_key(|slot| (self.record(*slot).deadline, *slot));
-            let due = first.filter(|slot| is_due(self.record(*slot), now));
+            let due = first.filter(|slot| self.record(*slot).deadline <= now);
             if due.is_none() {
                 let times = self.slots().map(|slot| look_at(self.record(slot), now, &self.shape));
                 self.next_due = times.min().unwrap_or(u64::MAX);
@@ -535,8 +536,8 @@ impl<A: Address> Table<A> {
         };
         let (records, shape) = (&self.records, &self.shape);
         let time_of = |slot: u32| look_at(&records[slot as usize], now, shape);
-        while let Some(slot) = large.wheel.pop(now, &mut self.chain, time_of) {
-            if is_due(&records[slot as usize], now) {
+        while let Some((time, slot)) = large.wheel.pop(now, &mut self.chain, time_of) {
+            if records[slot as usize].deadline <= time {
                 return Some(slot);
             }
             large.wheel.insert(now, time_of(slot), slot, &mut self.chain);
@@ -585,10 +586,6 @@ impl<A: Address> Table<A> {
             + self.sets.iter().map(RemoteSet::allocated).sum::<usize>();
         slab + sets + self.large.as_ref().map_or(0, |large| large.allocated())
     }
-}
-
-const fn is_due<A>(record: &Record<A>, now: u64) -> bool {
-    record.deadline <= now
 }
 
 /// When to look whether a record has expired: no later than any deadline that a refresh from now on may give it.

@@ -1,0 +1,633 @@
+//! The engine against a reference that is too simple to be wrong: a list, scanned from end to end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use natbed_packet::{Endpoint, Icmp, IcmpError, IcmpErrorKind, Quoted};
+use proptest::prelude::*;
+use rand::SeedableRng;
+
+use super::*;
+use crate::behavior::{
+    FilterScope, Filtering, Hairpinning, Mapping, OnConflict, OnFull, Pooling, PortAssignment, PortRange,
+    Refresh, ReplyMapping, Unsolicited,
+};
+use crate::{Flow, Remote, Verdict};
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Op {
+    /// A packet from an inside endpoint to a remote, or to the external endpoint of an entry.
+    Out {
+        host: u8,
+        port: u16,
+        to: Target,
+    },
+    /// A packet from a remote to the external endpoint of an entry, or to any port of the pool.
+    In {
+        from: (u8, u16),
+        to: Target,
+    },
+    /// A router reports an error about what an entry's mapping sent to its first remote.
+    Error {
+        entry: usize,
+    },
+    Wait {
+        millis: u64,
+    },
+    Timeout,
+    Reboot,
+    /// One external address goes or comes back.
+    Repool {
+        count: usize,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Remote(u8, u16),
+    Entry(usize),
+    Port(u8, u16),
+}
+
+const RANGE: PortRange = PortRange::new(6000, 6015);
+
+fn remote((host, port): (u8, u16)) -> Endpoint {
+    Endpoint::v4(198, 51, 100, host, 3000 + port)
+}
+
+fn pool(count: usize) -> Vec<IpAddr> {
+    (1..=2).take(count).map(|host| Endpoint::v4(203, 0, 113, host, 0).ip).collect()
+}
+
+/// An entry of the reference.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    internal: Endpoint,
+    external: Endpoint,
+    first: Endpoint,
+    deadline: u64,
+    replied: bool,
+    unsolicited: bool,
+    /// Each remote that was sent to, and when its permission ends by itself.
+    sent_to: Vec<(Endpoint, u64)>,
+    serial: usize,
+}
+
+struct Model {
+    behavior: Behavior,
+    pool: Vec<IpAddr>,
+    entries: Vec<Entry>,
+    sessions: Vec<(Endpoint, Endpoint, usize)>,
+    serial: usize,
+    now: u64,
+}
+
+type Passed = Result<(Endpoint, Endpoint, bool), DropReason>;
+
+impl Model {
+    fn nanos(duration: Duration) -> u64 {
+        u64::try_from(duration.as_nanos()).expect("short")
+    }
+
+    fn first_timeout(&self) -> u64 {
+        Self::nanos(self.behavior.udp_timeout_new.unwrap_or(self.behavior.udp_timeout))
+    }
+
+    fn same_key(&self, one: Endpoint, other: Endpoint) -> bool {
+        match self.behavior.mapping {
+            Mapping::EndpointIndependent => true,
+            Mapping::AddressDependent => one.ip == other.ip,
+            Mapping::AddressAndPortDependent => one == other,
+        }
+    }
+
+    fn same_filter(&self, one: Endpoint, other: Endpoint) -> bool {
+        match self.behavior.filtering {
+            Filtering::EndpointIndependent => true,
+            Filtering::AddressDependent => one.ip == other.ip,
+            Filtering::AddressAndPortDependent => one == other,
+        }
+    }
+
+    fn advance(&mut self, now: u64) {
+        self.now = now;
+        self.entries.retain(|entry| now < entry.deadline);
+        let entries = &self.entries;
+        self.sessions.retain(|(_, _, serial)| entries.iter().any(|entry| entry.serial == *serial));
+    }
+
+    fn lets_in(&self, entry: &Entry, from: Endpoint) -> bool {
+        let permits = |entry: &Entry| {
+            self.behavior.filtering == Filtering::EndpointIndependent
+                || entry.sent_to.iter().any(|(to, ends)| self.same_filter(*to, from) && self.now < *ends)
+        };
+        let siblings = |other: &&Entry| !other.unsolicited && other.internal == entry.internal;
+        permits(entry)
+            || (self.behavior.filter_scope == FilterScope::Endpoint
+                && self.entries.iter().filter(siblings).any(permits))
+    }
+
+    fn place_for(&self, from: Endpoint, to: Endpoint) -> Option<usize> {
+        let session = self.sessions.iter().find(|(internal, remote, _)| (*internal, *remote) == (from, to));
+        if let Some((_, _, serial)) = session {
+            return self.entries.iter().position(|entry| entry.serial == *serial);
+        }
+        self.entries
+            .iter()
+            .position(|entry| !entry.unsolicited && entry.internal == from && self.same_key(entry.first, to))
+    }
+
+    /// `chosen` is the external endpoint that the engine gave.
+    fn send(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Result<usize, DropReason> {
+        let ends = self.behavior.filter_timeout.map_or(u64::MAX, |timeout| self.now + Self::nanos(timeout));
+        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
+        let place = match self.place_for(from, to) {
+            Some(place) => {
+                let entry = &mut self.entries[place];
+                if self.behavior.refresh != Refresh::Inbound {
+                    entry.deadline = self.now + if entry.replied { full } else { first };
+                }
+                place
+            }
+            None => {
+                self.check_limits(from)?;
+                let external = self.check_choice(from, to, chosen)?;
+                self.add(from, external, to, false);
+                self.entries.len() - 1
+            }
+        };
+        let sent_to = &mut self.entries[place].sent_to;
+        sent_to.retain(|(known, _)| *known != to);
+        sent_to.push((to, ends));
+        Ok(place)
+    }
+
+    fn add(&mut self, internal: Endpoint, external: Endpoint, first: Endpoint, unsolicited: bool) {
+        self.serial += 1;
+        self.entries.push(Entry {
+            internal,
+            external,
+            first,
+            deadline: self.now + self.first_timeout(),
+            replied: false,
+            unsolicited,
+            sent_to: Vec::new(),
+            serial: self.serial,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.behavior.max_mappings.is_some_and(|max| self.entries.len() >= max as usize)
+    }
+
+    fn of_host(&self, ip: IpAddr) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| !entry.unsolicited && entry.internal.ip == ip)
+    }
+
+    fn check_limits(&self, from: Endpoint) -> Result<(), DropReason> {
+        if self.is_full() {
+            return Err(DropReason::TableFull);
+        }
+        match self.behavior.max_mappings_per_host {
+            Some(max) if self.of_host(from.ip).count() >= max as usize => Err(DropReason::Quota),
+            _ => Ok(()),
+        }
+    }
+
+    fn block_of(&self, port: u16) -> Option<u16> {
+        self.behavior.port_block.map(|size| (port - RANGE.first) / size)
+    }
+
+    /// Whether a mapping from `from` to `to` may have `external`.
+    fn may_have(&self, from: Endpoint, to: Endpoint, external: Endpoint) -> bool {
+        let taken = self.entries.iter().any(|entry| {
+            entry.external == external && (!self.behavior.port_overloading || self.same_key(entry.first, to))
+        });
+        let parity = !self.behavior.port_parity || external.port % 2 == from.port % 2;
+        let pinned = self.behavior.pooling == Pooling::Paired || self.behavior.port_block.is_some();
+        let address = !pinned || self.of_host(from.ip).all(|entry| entry.external.ip == external.ip);
+        let block = self.block_of(external.port);
+        let own_block = self.of_host(from.ip).all(|entry| self.block_of(entry.external.port) == block);
+        let others_block = block.is_some()
+            && self
+                .entries
+                .iter()
+                .filter(|entry| !entry.unsolicited && entry.internal.ip != from.ip)
+                .any(|entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block);
+        let whole_block = self.behavior.port_block.is_none_or(|size| block < Some(16 / size));
+        !taken && parity && address && own_block && !others_block && whole_block
+    }
+
+    fn check_choice(
+        &self,
+        from: Endpoint,
+        to: Endpoint,
+        chosen: Option<Endpoint>,
+    ) -> Result<Endpoint, DropReason> {
+        let all =
+            self.pool.iter().flat_map(|ip| (RANGE.first..=RANGE.last).map(|port| Endpoint::new(*ip, port)));
+        if !all.into_iter().any(|external| self.may_have(from, to, external)) {
+            return Err(DropReason::PortsExhausted);
+        }
+        let chosen = chosen.expect("the engine has a port, as there is one");
+        assert!(self.may_have(from, to, chosen), "{chosen} for {from} to {to}");
+        let own = Endpoint::new(chosen.ip, from.port);
+        let preserves = self.behavior.ports == PortAssignment::Preserve && self.behavior.port_block.is_none();
+        if preserves && RANGE.contains(from.port) && self.may_have(from, to, own) {
+            assert_eq!(chosen, own, "a free port is preserved");
+        }
+        Ok(chosen)
+    }
+
+    fn receive(&mut self, from: Endpoint, to: Endpoint) -> Result<usize, DropReason> {
+        let overloads = self.behavior.port_overloading;
+        let here = |entry: &Entry| entry.external == to;
+        let exact = self
+            .entries
+            .iter()
+            .position(|entry| here(entry) && (!overloads || self.same_key(entry.first, from)));
+        let place = match exact {
+            Some(place) if self.entries[place].unsolicited => {
+                if self.same_key(self.entries[place].first, from) {
+                    self.entries[place].deadline = self.now + self.first_timeout();
+                }
+                return Err(DropReason::NoMapping);
+            }
+            Some(place) if self.lets_in(&self.entries[place], from) => place,
+            _ => {
+                let mapping = |entry: &Entry| here(entry) && !entry.unsolicited;
+                let other = self.entries.iter().position(|entry| mapping(entry) && self.lets_in(entry, from));
+                let any = self.entries.iter().any(mapping);
+                other.ok_or(if any { DropReason::Filtered } else { DropReason::NoMapping })?
+            }
+        };
+        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
+        let entry = &mut self.entries[place];
+        if !entry.replied {
+            entry.replied = true;
+            entry.deadline = entry.deadline.max(entry.deadline - first + full);
+        }
+        if self.behavior.refresh != Refresh::Outbound {
+            entry.deadline = self.now + full;
+        }
+        let session = (entry.internal, from, entry.serial);
+        let inbound = self.behavior.reply_mapping == ReplyMapping::InboundSession;
+        if inbound && !self.sessions.iter().any(|known| (known.0, known.1) == (session.0, session.1)) {
+            self.sessions.push(session);
+        }
+        Ok(place)
+    }
+
+    fn outbound(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Passed {
+        let ours = self.pool.contains(&to.ip);
+        if ours && self.behavior.hairpinning == Hairpinning::Off {
+            return Err(DropReason::HairpinOff);
+        }
+        let sender = self.send(from, to, chosen)?;
+        let external = self.entries[sender].external;
+        if !ours {
+            return Ok((external, to, false));
+        }
+        let receiver = self.receive(external, to)?;
+        let internal = self.behavior.hairpinning == Hairpinning::InternalSource;
+        Ok((if internal { from } else { external }, self.entries[receiver].internal, true))
+    }
+
+    fn inbound(&mut self, from: Endpoint, to: Endpoint) -> Passed {
+        if !self.pool.contains(&to.ip) {
+            return Err(DropReason::NotForUs);
+        }
+        let place = self.receive(from, to).inspect_err(|_| {
+            let same = |entry: &Entry| {
+                entry.external == to && (!self.behavior.port_overloading || self.same_key(entry.first, from))
+            };
+            let takes = self.behavior.unsolicited == Unsolicited::CreatesState;
+            if takes && !self.entries.iter().any(same) && !self.is_full() {
+                self.add(to, to, from, true);
+            }
+        })?;
+        Ok((from, self.entries[place].internal, true))
+    }
+
+    /// What a snapshot must show: endpoints, expiry, flags, and for each candidate remote whether it may send in.
+    fn check_snapshot(&self, nat: &Nat) {
+        let views = nat.snapshot(Timestamp::from_nanos(self.now));
+        let mut shown: Vec<_> = views
+            .iter()
+            .map(|view| {
+                (view.internal, view.external, view.expires.as_nanos(), view.replied, view.unsolicited)
+            })
+            .collect();
+        let mut expected: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.internal, entry.external, entry.deadline, entry.replied, entry.unsolicited))
+            .collect();
+        shown.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(shown, expected);
+        for view in views.iter().filter(|view| !view.unsolicited) {
+            let entry = self
+                .entries
+                .iter()
+                .find(|entry| {
+                    (entry.internal, entry.external) == (view.internal, view.external)
+                        && (!self.behavior.port_overloading || shows(view.destination, entry.first))
+                })
+                .expect("the same entries");
+            for from in (1..4).flat_map(|host| (0..3).map(move |port| remote((host, port)))) {
+                let shown = view.permitted.iter().any(|permitted| shows(permitted.remote, from));
+                assert_eq!(shown, self.lets_in(entry, from), "{from} in {view:?}");
+            }
+        }
+    }
+}
+
+fn shows(shown: Remote, endpoint: Endpoint) -> bool {
+    match shown {
+        Remote::Any => true,
+        Remote::Address(ip) => ip == endpoint.ip,
+        Remote::Endpoint(shown) => shown == endpoint,
+    }
+}
+
+/// The reference, and three engines that must agree with one another: scanned, indexed, and called in batches.
+struct Bench {
+    model: Model,
+    small: Nat,
+    large: Nat,
+    batched: Nat,
+}
+
+impl Bench {
+    fn new(behavior: &Behavior, seed: u64) -> Self {
+        let config = || Config {
+            behavior: behavior.clone(),
+            external: pool(2),
+            internal: vec!["10.0.0.0/8".parse().expect("a prefix")],
+        };
+        let nat =
+            || Nat::new(config(), Xoshiro256PlusPlus::seed_from_u64(seed)).expect("a valid configuration");
+        let (mut small, mut large, mut batched) = (nat(), nat(), nat());
+        small.observe(true);
+        large.always_large();
+        batched.always_large();
+        let model = Model {
+            behavior: behavior.clone(),
+            pool: pool(2),
+            entries: Vec::new(),
+            sessions: Vec::new(),
+            serial: 0,
+            now: 0,
+        };
+        Self { model, small, large, batched }
+    }
+
+    fn target(&self, target: &Target) -> Endpoint {
+        match target {
+            Target::Remote(host, port) => remote((*host, *port)),
+            Target::Entry(place) if !self.model.entries.is_empty() => {
+                self.model.entries[place % self.model.entries.len()].external
+            }
+            Target::Entry(_) => Endpoint::v4(203, 0, 113, 1, 6000),
+            Target::Port(host, port) => Endpoint::v4(203, 0, 113, 1 + host, RANGE.first + port),
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let now = Timestamp::from_nanos(self.model.now);
+        match op {
+            Op::Out { host, port, to } => {
+                let (from, to) = (Endpoint::v4(10, 0, 0, *host, 5998 + port), self.target(to));
+                self.pass(from, to, true);
+            }
+            Op::In { from, to } => {
+                let (from, to) = (remote(*from), self.target(to));
+                self.pass(from, to, false);
+            }
+            Op::Error { entry } => self.error(*entry),
+            Op::Wait { millis } => {
+                let then = self.model.now + millis * 1_000_000;
+                self.expire(then);
+                self.model.advance(then);
+            }
+            Op::Timeout => {
+                for nat in [&mut self.small, &mut self.large, &mut self.batched] {
+                    nat.handle_timeout(now);
+                    assert!(nat.poll_timeout().is_none_or(|due| due > now));
+                }
+            }
+            Op::Reboot => {
+                for nat in [&mut self.small, &mut self.large, &mut self.batched] {
+                    nat.reboot(now);
+                }
+                self.model.entries.clear();
+                self.model.sessions.clear();
+            }
+            Op::Repool { count } => self.repool(*count, now),
+        }
+        while self.small.poll_event().is_some() {}
+        self.model.check_snapshot(&self.small);
+        let now = Timestamp::from_nanos(self.model.now);
+        assert_eq!(self.small.snapshot(now), self.large.snapshot(now));
+    }
+
+    /// The observed engine tells of every expiry at its time, if it is woken when it wants to be.
+    fn expire(&mut self, then: u64) {
+        let mut expected: Vec<_> = self
+            .model
+            .entries
+            .iter()
+            .map(|entry| entry.deadline)
+            .filter(|deadline| *deadline <= then)
+            .collect();
+        expected.sort_unstable();
+        let mut told = Vec::new();
+        while let Some(due) = self.small.poll_timeout().filter(|due| due.as_nanos() <= then) {
+            self.small.handle_timeout(due);
+            while let Some(Event::Expired(view)) = self.small.poll_event() {
+                assert_eq!(view.expires, due);
+                told.push(due.as_nanos());
+            }
+        }
+        assert_eq!(told, expected);
+    }
+
+    fn pass(&mut self, from: Endpoint, to: Endpoint, out: bool) {
+        let now = Timestamp::from_nanos(self.model.now);
+        let mut packet = Datagram::udp(from, to, Bytes::new());
+        let mut same = packet.clone();
+        let pass = if out { Nat::outbound } else { Nat::inbound };
+        let outcome = pass(&mut self.small, now, &mut packet);
+        assert_eq!(outcome, pass(&mut self.large, now, &mut same));
+        assert_eq!(packet, same);
+        self.pass_batch(from, to, out, outcome, &packet);
+
+        let mapping = match outcome {
+            Outcome::Outside(forward) | Outcome::Inside(forward) => forward.mapping,
+            Outcome::Drop(drop) => drop.sent.and_then(|sent| sent.mapping),
+        };
+        let chosen = mapping.and_then(|id| self.small.mapping(id, now)).map(|view| view.external);
+        let expected = if out { self.model.outbound(from, to, chosen) } else { self.model.inbound(from, to) };
+        let ends =
+            || (packet.source_endpoint().expect("ports"), packet.destination_endpoint().expect("ports"));
+        let passed = match outcome {
+            Outcome::Outside(_) => Ok((ends().0, ends().1, false)),
+            Outcome::Inside(_) => Ok((ends().0, ends().1, true)),
+            Outcome::Drop(drop) => Err(drop.reason),
+        };
+        assert_eq!(passed, expected, "{from} to {to}");
+    }
+
+    fn pass_batch(&mut self, from: Endpoint, to: Endpoint, out: bool, outcome: Outcome, packet: &Datagram) {
+        let address = |endpoint: Endpoint| endpoint.to_string().parse().expect("IPv4");
+        let flow = |from, to| Flow { source: address(from), destination: address(to) };
+        let now = Timestamp::from_nanos(self.model.now);
+        let mut verdicts = Vec::new();
+        let batch = if out { Nat::outbound_batch } else { Nat::inbound_batch };
+        batch(&mut self.batched, now, &[flow(from, to)], &mut verdicts);
+        let ends =
+            || flow(packet.source_endpoint().expect("ports"), packet.destination_endpoint().expect("ports"));
+        let expected = match outcome {
+            Outcome::Outside(_) => Verdict::Outside(ends()),
+            Outcome::Inside(_) => Verdict::Inside(ends()),
+            Outcome::Drop(drop) => Verdict::Drop(drop.reason),
+        };
+        assert_eq!(verdicts, [expected]);
+    }
+
+    fn error(&mut self, entry: usize) {
+        let Some(entry) = self.model.entries.get(entry % self.model.entries.len().max(1)).cloned() else {
+            return;
+        };
+        let sent = Datagram::udp(entry.external, entry.first, Bytes::new());
+        let error = IcmpError { kind: IcmpErrorKind::TimeExceeded, quoted: Quoted::of(&sent) };
+        let router = Endpoint::v4(192, 0, 2, 1, 0).ip;
+        let mut packet = Datagram::new(router, entry.external.ip, Transport::Icmp(Icmp::Error(error)));
+        let now = Timestamp::from_nanos(self.model.now);
+        let before = self.small.snapshot(now);
+        let outcome = self.small.inbound(now, &mut packet);
+        let expected = !entry.unsolicited && self.model.lets_in(&entry, entry.first);
+        assert_eq!(matches!(outcome, Outcome::Inside(_)), expected, "{outcome:?}");
+        if expected {
+            let Transport::Icmp(Icmp::Error(error)) = &packet.transport else { unreachable!() };
+            assert_eq!(error.quoted.source_endpoint(), Some(entry.internal));
+            assert_eq!(packet.destination, entry.internal.ip);
+        }
+        assert_eq!(self.small.snapshot(now), before);
+    }
+
+    fn repool(&mut self, count: usize, now: Timestamp) {
+        for nat in [&mut self.small, &mut self.large, &mut self.batched] {
+            nat.set_external(now, &pool(count)).expect("addresses");
+        }
+        self.model.pool = pool(count);
+        let pool = pool(count);
+        self.model.entries.retain(|entry| pool.contains(&entry.external.ip));
+        self.model.advance(self.model.now);
+    }
+}
+
+fn one_of<T: Copy + std::fmt::Debug + 'static>(values: &'static [T]) -> impl Strategy<Value = T> {
+    proptest::sample::select(values)
+}
+
+fn timeouts() -> impl Strategy<Value = (Duration, Option<Duration>, Option<Duration>)> {
+    let millis = || (5u64..200).prop_map(Duration::from_millis);
+    (millis(), proptest::option::of(millis()), proptest::option::of(millis()))
+}
+
+fn behaviors() -> impl Strategy<Value = Behavior> {
+    let sides = (
+        one_of(Mapping::ALL),
+        one_of(Filtering::ALL),
+        one_of(FilterScope::ALL),
+        one_of(ReplyMapping::ALL),
+        one_of(Hairpinning::ALL),
+        one_of(Unsolicited::ALL),
+        one_of(Refresh::ALL),
+    );
+    let ports = (
+        one_of(PortAssignment::ALL),
+        one_of(OnConflict::ALL),
+        1u16..4,
+        any::<bool>(),
+        any::<bool>(),
+        proptest::option::weighted(0.3, 3u16..9),
+        one_of(Pooling::ALL),
+    );
+    let limits = (proptest::option::weighted(0.3, 3u32..20), proptest::option::weighted(0.3, 1u32..4));
+    (sides, ports, limits, timeouts()).prop_map(|(sides, ports, limits, timeouts)| {
+        let mut behavior = Behavior {
+            mapping: sides.0,
+            filtering: sides.1,
+            filter_scope: sides.2,
+            reply_mapping: sides.3,
+            hairpinning: sides.4,
+            unsolicited: sides.5,
+            refresh: sides.6,
+            ports: ports.0,
+            on_conflict: ports.1,
+            step: ports.2,
+            port_range: RANGE,
+            port_overloading: ports.3 && sides.0 != Mapping::EndpointIndependent,
+            port_parity: ports.4,
+            port_block: ports.5,
+            pooling: ports.6,
+            max_mappings: limits.0,
+            max_mappings_per_host: limits.1.map(|quota| quota.min(limits.0.unwrap_or(quota))),
+            on_full: OnFull::Drop,
+            udp_timeout: timeouts.0,
+            udp_timeout_new: timeouts.1,
+            filter_timeout: timeouts.2,
+            ..Behavior::default()
+        };
+        if behavior.port_block.is_some() && behavior.unsolicited == Unsolicited::CreatesState {
+            behavior.unsolicited = Unsolicited::Drop;
+        }
+        behavior
+    })
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    let remote = || (1u8..4, 0u16..3);
+    let target = || {
+        prop_oneof![
+            4 => remote().prop_map(|(host, port)| Target::Remote(host, port)),
+            1 => (0usize..64).prop_map(Target::Entry),
+        ]
+    };
+    let ours = prop_oneof![
+        4 => (0usize..64).prop_map(Target::Entry),
+        1 => (0u8..2, 0u16..16).prop_map(|(host, port)| Target::Port(host, port)),
+    ];
+    prop_oneof![
+        6 => (1u8..5, 0u16..6, target()).prop_map(|(host, port, to)| Op::Out { host, port, to }),
+        6 => (remote(), ours).prop_map(|(from, to)| Op::In { from, to }),
+        1 => (0usize..64).prop_map(|entry| Op::Error { entry }),
+        3 => (0u64..60).prop_map(|millis| Op::Wait { millis }),
+        1 => Just(Op::Timeout),
+    ]
+}
+
+fn rare_ops() -> impl Strategy<Value = Op> {
+    prop_oneof![40 => ops(), 1 => Just(Op::Reboot), 1 => (1usize..3).prop_map(|count| Op::Repool { count })]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    /// Whatever a NAT does and whatever happens to it, the engine does what the reference does.
+    #[test]
+    fn the_engine_agrees_with_the_reference(
+        behavior in behaviors(),
+        seed in any::<u64>(),
+        ops in proptest::collection::vec(rare_ops(), 1..120),
+    ) {
+        let mut bench = Bench::new(&behavior, seed);
+        for op in &ops {
+            bench.apply(op);
+        }
+    }
+}
