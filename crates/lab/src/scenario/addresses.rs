@@ -7,7 +7,7 @@ use std::ops::Range;
 use natbed_packet::{Family, Prefix};
 use toml::Spanned;
 
-use super::leaf::OneOrMany;
+use super::leaf::{Mtu, OneOrMany};
 use super::pool::{self, Addresses};
 use super::resolved::{Attachment, HostId, Ipv6Mode, NatId, NetworkId, NodeId, ServerId};
 use super::spec::Optional;
@@ -110,6 +110,22 @@ impl<'w, 's> Book<'w, 's> {
     /// The addresses of `node` on `segment`.
     pub(super) fn of(&self, node: NodeId, segment: Attachment) -> &[IpAddr] {
         self.nodes.get(&(node, segment)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Why a link of `mtu` does not do for `node`: IPv6 needs 1280 octets (RFC 8200 section 5).
+    pub(super) fn mtu_problem(&self, node: NodeId, mtu: &Optional<Mtu>) -> Option<Diagnostic> {
+        let mtu = mtu.as_ref().filter(|mtu| mtu.get_ref().0 < 1280)?;
+        let own = attachments(self.wiring, node);
+        let addresses = own.iter().flat_map(|segment| self.of(node, *segment));
+        let routes = matches!(node, NodeId::Nat(nat) if self.wiring.ipv6(nat) != Ipv6Mode::Off);
+        if !routes && !addresses.into_iter().any(IpAddr::is_ipv6) {
+            return None;
+        }
+        let message = format!("the link of {} is too narrow for IPv6", self.wiring.describe(node));
+        Some(
+            Diagnostic::new("mtu-too-small", mtu.span(), message)
+                .label("IPv6 needs at least 1280 octets (RFC 8200)"),
+        )
     }
 
     /// The network of `node` that holds `ip`.

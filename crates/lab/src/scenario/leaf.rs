@@ -76,6 +76,9 @@ impl<const MIN: i64, const MAX: i64> Shape for Whole<MIN, MAX> {
 /// A port number; 0 cannot be sent to.
 pub(super) type Port = Whole<1, 65_535>;
 
+/// The largest datagram of a link in octets: at least the 68 that every link takes (RFC 791).
+pub(super) type Mtu = Whole<68, 65_535>;
+
 /// A probability.
 #[derive(Clone, Copy)]
 pub(super) struct Probability(pub(super) f64);

@@ -137,9 +137,9 @@ impl<'s> Names<'s> {
         self.entries.contains_key(name)
     }
 
-    /// The node with this name.
-    pub(super) fn node(&self, name: &str) -> Option<NodeId> {
-        self.entries.get(name).and_then(|named| named.node())
+    /// What `name` stands for.
+    pub(super) fn get(&self, name: &str) -> Option<Named> {
+        self.entries.get(name).copied()
     }
 
     fn all(&self, wanted: Wanted) -> impl Iterator<Item = &'s str> {

@@ -10,11 +10,13 @@ use toml::Spanned;
 
 use super::addresses::{Book, attachments};
 use super::leaf::{Path, Whole};
-use super::names::{Named, Names};
+use super::names::{Named, Names, Wanted};
+use super::resolve::link;
 use super::resolved::{
-    Action, CandidateType, Connect, Event, Expected, HostId, LinkSpec, NatId, NodeId, Send, ServerId, Target,
+    Action, Attachment, CandidateType, Connect, Event, Expected, HostId, LinkSpec, NatId, NodeId, Send,
+    ServerId, Target,
 };
-use super::spec::{ActionSpec, ConnectSpec, EventSpec, ScenarioSpec, SendSpec, value};
+use super::spec::{ActionSpec, ChangeAddressSpec, ConnectSpec, EventSpec, ScenarioSpec, SendSpec, value};
 use super::wiring::Wiring;
 use crate::diagnose::{Diagnostic, quoted};
 
@@ -27,8 +29,8 @@ const SERVER_PORT: u16 = 3478;
 pub(super) fn later_addresses(spec: &ScenarioSpec, names: &Names<'_>) -> Vec<(NodeId, Spanned<IpAddr>)> {
     let changes =
         spec.event.iter().filter_map(|event| event.get_ref().action.get_ref().change_address.as_ref());
-    let change = |change: &Spanned<super::spec::ChangeAddressSpec>| {
-        Some((names.node(change.get_ref().node.get_ref())?, change.get_ref().address.clone()))
+    let change = |change: &Spanned<ChangeAddressSpec>| {
+        Some((names.get(change.get_ref().node.get_ref())?.node()?, change.get_ref().address.clone()))
     };
     changes.filter_map(change).collect()
 }
@@ -205,25 +207,24 @@ impl Program<'_, '_> {
                 return None;
             }
         };
-        if ip.is_none() && self.problems.is_empty() {
-            let message = format!(
-                "{} have no address family in common",
-                quoted(spec.from.get_ref()) + " and " + &quoted(text)
-            );
-            self.problem(
-                "no-common-family",
-                spec.to.span(),
-                message,
-                "one has IPv4 only, the other IPv6 only",
-            );
+        if let (None, Target::Node(node), Some(from)) = (ip, target, from) {
+            self.check_families(NodeId::Host(from), node, spec.to.span());
         }
         Some((target, Endpoint::new(ip?, port)))
     }
 
+    /// Reports two nodes that have addresses, but none of one family.
+    fn check_families(&mut self, from: NodeId, to: NodeId, span: Range<usize>) {
+        if self.addresses(from).next().is_some() && self.addresses(to).next().is_some() {
+            let (from, to) = (self.wiring.describe(from), self.wiring.describe(to));
+            let message = format!("{from} and {to} have no address family in common");
+            self.problem("no-common-family", span, message, "one has IPv4 only, the other IPv6 only");
+        }
+    }
+
     /// The first address of `node` that `from` has the family of; IPv4 before IPv6.
     fn address_for(&self, from: Option<HostId>, node: NodeId) -> Option<IpAddr> {
-        let mut own = self.addresses(NodeId::Host(from?)).peekable();
-        let own: Vec<bool> = own.by_ref().map(|ip| ip.is_ipv4()).collect();
+        let own: Vec<bool> = self.addresses(NodeId::Host(from?)).map(|ip| ip.is_ipv4()).collect();
         self.addresses(node).filter(|ip| own.contains(&ip.is_ipv4())).min_by_key(|ip| !ip.is_ipv4())
     }
 
@@ -253,8 +254,9 @@ impl Program<'_, '_> {
         if let Some(set) = &spec.set_link {
             let node = self.node(&set.get_ref().node, "`set-link` changes the link of");
             actions.push(node.map(|node| {
-                let link = state.links.entry(node).or_insert_with(|| initial_link(self.wiring, node));
+                let link = state.links.entry(node).or_insert_with(|| link(self.wiring.link(node)));
                 *link = set.get_ref().over(*link);
+                self.problems.extend(self.book.mtu_problem(node, &set.get_ref().mtu));
                 Action::SetLink { node, link: *link }
             }));
         }
@@ -277,7 +279,7 @@ impl Program<'_, '_> {
         let subject = self.wiring.describe(node);
         let segment = self.book.segment_of(node, address)?;
         let realm = self.wiring.realm(segment);
-        if let Some(super::resolved::Attachment::Nat(nat)) = realm
+        if let Some(Attachment::Nat(nat)) = realm
             && self.wiring.nats[nat.index()].is_static()
             && address.is_ipv4()
         {
@@ -337,12 +339,7 @@ impl Program<'_, '_> {
         self.find(name, Named::NODE, sentence)?.node()
     }
 
-    fn find(
-        &mut self,
-        name: &Spanned<String>,
-        wanted: super::names::Wanted,
-        sentence: &str,
-    ) -> Option<Named> {
+    fn find(&mut self, name: &Spanned<String>, wanted: Wanted, sentence: &str) -> Option<Named> {
         let sentence = format!("{sentence} {}", quoted(name.get_ref()));
         self.names.find(name, wanted, &sentence, self.problems)
     }
@@ -356,16 +353,7 @@ impl Program<'_, '_> {
 #[derive(Default)]
 struct State {
     links: BTreeMap<NodeId, LinkSpec>,
-    addresses: BTreeMap<(NodeId, super::resolved::Attachment), Vec<IpAddr>>,
-}
-
-fn initial_link(wiring: &Wiring<'_>, node: NodeId) -> LinkSpec {
-    let fields = match node {
-        NodeId::Nat(id) => &wiring.spec.nat[id.index()].1.get_ref().link,
-        NodeId::Host(id) => &wiring.spec.host[id.index()].1.get_ref().link,
-        NodeId::Server(id) => wiring.servers[id.index()].link(),
-    };
-    super::resolve::link(fields)
+    addresses: BTreeMap<(NodeId, Attachment), Vec<IpAddr>>,
 }
 
 fn instant(since_start: Duration) -> Timestamp {

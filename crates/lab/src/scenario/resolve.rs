@@ -42,8 +42,9 @@ pub(super) fn resolve(spec: &ScenarioSpec, source: &str) -> Result<Scenario, Vec
     let mut book = Book::reserve(&wiring, &later, has_ipv6, &mut problems);
     book.deal(&mut problems);
 
-    let scenario =
-        Resolver { spec, names: &names, wiring: &wiring, book: &book, problems: &mut problems }.scenario();
+    let realms = book.by_realm();
+    let (names, wiring, book) = (&names, &wiring, &book);
+    let scenario = Resolver { spec, names, wiring, book, realms, problems: &mut problems }.scenario();
     if problems.is_empty() { Ok(scenario) } else { Err(problems) }
 }
 
@@ -116,6 +117,18 @@ impl Resolver<'_, '_> {
             self.problems.push(problem.label(label).help("each internal host has one of its own".to_owned()));
         }
         let segment = Attachment::Nat(id);
+        let lan = self.lan(segment, Family::V4)?;
+        let given = fields.address.iter().flat_map(|list| &list.get_ref().0);
+        for ip in given.filter(|ip| lan.prefix.contains(*ip.get_ref())) {
+            let message = format!(
+                "nat `{}` has the address {} outside and {} inside",
+                name.get_ref(),
+                ip.get_ref(),
+                lan.prefix
+            );
+            let problem = Diagnostic::new("overlapping-subnets", ip.span(), message);
+            self.problems.push(problem.label("nothing inside could reach this address"));
+        }
         Some(Nat {
             name: name.get_ref().clone(),
             type_name: fields.kind.as_ref().map_or(DEFAULT_TYPE, |kind| kind.get_ref()).to_owned(),
@@ -123,10 +136,10 @@ impl Resolver<'_, '_> {
             outside,
             one_to_one: inside.into_iter().zip(addresses.iter().copied()).collect(),
             addresses,
-            lan: self.lan(segment, Family::V4)?,
+            lan,
             ipv6: self.wiring.ipv6(id),
             lan_ipv6: self.lan(segment, Family::V6),
-            link: link(&fields.link),
+            link: self.link(NodeId::Nat(id)),
         })
     }
 
@@ -163,7 +176,7 @@ impl Resolver<'_, '_> {
         let interfaces: Vec<Interface> = attachments(self.wiring, node).into_iter().map(interface).collect();
         Host {
             name: name.get_ref().clone(),
-            link: link(&spec.get_ref().link),
+            link: self.link(node),
             ice: self.ice(name.get_ref(), spec.get_ref(), &interfaces),
             interfaces,
             agent: self.agent(name.get_ref(), spec.get_ref()),
@@ -286,8 +299,15 @@ impl Resolver<'_, '_> {
             },
             addresses,
             ports: if discovery { PORTS.to_vec() } else { PORTS[..1].to_vec() },
-            link: link(server.link()),
+            link: self.link(NodeId::Server(id)),
         }
+    }
+
+    fn link(&mut self, node: NodeId) -> LinkSpec {
+        let fields = self.wiring.link(node);
+        let mtu = fields.as_ref().and_then(|fields| self.book.mtu_problem(node, &fields.get_ref().mtu));
+        self.problems.extend(mtu);
+        link(fields)
     }
 
     fn turn(&mut self, name: &Spanned<String>, spec: &TurnSpec) -> ServerKind {

@@ -10,7 +10,7 @@ use natbed_nat::behavior::{
 use natbed_packet::Prefix;
 use toml::Spanned;
 
-use super::leaf::{AnyNumber, Format, OneOrMany, Path, Port, Probability, Rate, Size, Transport, Whole};
+use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Path, Port, Probability, Rate, Size, Transport, Whole};
 use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkSpec, Policy, Retransmission};
 use super::shape::{Family, Field, List, table};
 
@@ -152,7 +152,7 @@ macro_rules! link_table {
                 /// Octets that may wait for the rate, or `unlimited`, the default.
                 "queue" queue: Optional<Size>,
                 /// Largest datagram in octets, at least 68 (RFC 791); default 1500.
-                "mtu" mtu: Optional<Whole<68, 65_535>>,
+                "mtu" mtu: Optional<Mtu>,
                 /// Probability that a packet arrives twice; default 0.
                 "duplicate" duplicate: Optional<Probability>,
                 /// Probability that a packet is overtaken by those behind it; default 0.
@@ -188,7 +188,7 @@ table! { "a host";
     HostSpec {
         /// The NAT that it is behind, or a list: several interfaces; default: on the internet.
         "behind" behind: Optional<OneOrMany<String>>,
-        /// The network that it is on, or a list: several interfaces.
+        /// The network that it is on, or `internet`, or a list: several interfaces.
         "on" on: Optional<OneOrMany<String>>,
         /// Its address, or a list for IPv4, IPv6 and several interfaces; default: automatic.
         "address" address: Optional<OneOrMany<IpAddr>>,

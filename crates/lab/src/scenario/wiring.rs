@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::leaf::OneOrMany;
 use super::names::{Named, Names, Wanted};
 use super::resolved::{Attachment, HostId, Ipv6Mode, NatId, NodeId, ServerId};
-use super::spec::{LinkFields, Optional, ScenarioSpec, StunSpec, TurnSpec, value};
+use super::spec::{LinkFields, NatSpec, NetworkSpec, Optional, ScenarioSpec, StunSpec, TurnSpec, value};
 use super::types::Types;
 use crate::diagnose::{Diagnostic, quoted};
 
@@ -125,6 +125,15 @@ impl<'s> Wiring<'s> {
         value(&self.spec.nat[nat.index()].1.get_ref().ipv6).unwrap_or(Ipv6Mode::Off)
     }
 
+    /// The uplink of a node as written.
+    pub(super) fn link(&self, node: NodeId) -> &'s Optional<LinkFields> {
+        match node {
+            NodeId::Nat(id) => &self.spec.nat[id.index()].1.get_ref().link,
+            NodeId::Host(id) => &self.spec.host[id.index()].1.get_ref().link,
+            NodeId::Server(id) => self.servers[id.index()].link(),
+        }
+    }
+
     /// Kind and name of a node, for a message.
     pub(super) fn describe(&self, node: NodeId) -> String {
         match node {
@@ -228,7 +237,7 @@ fn wire_nats(
     types: &Types<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<WiredNat> {
-    let wire = |(name, nat): &(Spanned<String>, Spanned<super::spec::NatSpec>)| {
+    let wire = |(name, nat): &(Spanned<String>, Spanned<NatSpec>)| {
         let nat = nat.get_ref();
         let behavior = match &nat.kind {
             Some(kind) => {
@@ -255,7 +264,7 @@ fn wire_networks(
     names: &Names<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<Option<NatId>> {
-    let mut wire = |(name, network): &(Spanned<String>, Spanned<super::spec::NetworkSpec>)| {
+    let mut wire = |(name, network): &(Spanned<String>, Spanned<NetworkSpec>)| {
         let behind = network.get_ref().behind.as_ref()?;
         let subject = format!("network `{}`", name.get_ref());
         match leg(behind, Named::NAT, "behind", &subject, names, problems) {
@@ -285,7 +294,10 @@ fn wire_hosts(
                         problems.push(Diagnostic::new("duplicate-interface", leg_name.span(), message));
                     }
                     Some(leg) => legs.push(leg),
-                    None => whole = false,
+                    None => {
+                        whole = false;
+                        suggest_other_key(wanted, leg_name, names, problems);
+                    }
                 }
             }
         }
@@ -295,6 +307,18 @@ fn wire_hosts(
         hosts.push(if whole { legs } else { Vec::new() });
     }
     hosts
+}
+
+/// Adds to a report that `behind` is for NATs and `on` for networks, if that is what it is about.
+fn suggest_other_key(wanted: Wanted, name: &Spanned<String>, names: &Names<'_>, problems: &mut [Diagnostic]) {
+    let key = match names.get(name.get_ref()) {
+        Some(Named::Nat(_)) if wanted.noun == Named::NETWORK.noun => "behind",
+        Some(Named::Network(_)) if wanted.noun == Named::NAT.noun => "on",
+        _ => return,
+    };
+    if let Some(problem) = problems.last_mut() {
+        problem.help = Some(format!("write `{key} = \"{}\"`", name.get_ref()));
+    }
 }
 
 /// What `name` is as something to plug into.
