@@ -8,6 +8,7 @@ pub mod integrity;
 mod kind;
 mod lookup;
 pub mod message;
+pub mod nonce;
 pub mod server;
 
 pub use attribute::{Attribute, AttributeType, ErrorCode};
@@ -16,6 +17,7 @@ pub use client::{BindingClient, BindingEvent, BindingFailure, Schedule, Transact
 pub use describe::{describe, is_channel_data, is_stun};
 pub use integrity::{IntegrityError, Key, PasswordAlgorithm, userhash};
 pub use message::{Class, Message, Method, ParseError, TransactionId};
+pub use nonce::SecurityFeatures;
 pub use server::BindingServer;
 
 /// The value of every message's second word (RFC 8489 section 5).

@@ -34,6 +34,8 @@ lookups! {
     username USERNAME Username &'a str;
     realm REALM Realm &'a str;
     nonce NONCE Nonce &'a str;
+    userhash USERHASH Userhash &'a [u8; 32];
+    password_algorithm PASSWORD_ALGORITHM PasswordAlgorithm u16;
     software SOFTWARE Software &'a str;
     error_code ERROR_CODE ErrorCode ErrorCode<'a>;
     data DATA Data &'a [u8];

@@ -10,7 +10,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use thiserror::Error;
 
 use crate::Transmit;
-use crate::stun::{AttributeType, Class, Key, Message, Method, Schedule, Transactions, is_channel_data};
+use crate::stun::{
+    AttributeType, Class, Key, Message, Method, PasswordAlgorithm, Schedule, Transactions, is_channel_data,
+};
 
 mod data;
 mod request;
@@ -164,6 +166,10 @@ struct Credentials {
     realm: String,
     nonce: String,
     key: Key,
+    /// The server's PASSWORD-ALGORITHMS, to be sent back, and which one is chosen.
+    algorithms: Option<(Vec<u8>, PasswordAlgorithm)>,
+    /// Whether the server wants USERHASH.
+    anonymous: bool,
 }
 
 /// How far the allocation is.

@@ -14,13 +14,14 @@ use super::allocation::{Allocation, UserId};
 use super::ports::Ports;
 use super::{ClientSocket, FiveTuple, PeerSocket, RelayedAddress, index};
 use crate::stun::integrity::Secret;
-use crate::stun::{AttributeType, BindingServer, Class, Key, Message, Method, is_channel_data};
+use crate::stun::{AttributeType, BindingServer, Class, Message, Method, is_channel_data};
 
 mod allocate;
 mod auth;
 mod data;
 mod respond;
 
+use auth::Keys;
 use respond::{Rejection, Success};
 
 /// How a server is set up.
@@ -39,13 +40,16 @@ pub struct Config {
     pub max_lifetime: Duration,
     /// How long a nonce is good. The server "SHOULD expire the nonce at least once every hour" (RFC 8656 section 5).
     pub nonce_lifetime: Duration,
+    /// Whether clients may choose SHA-256 for keys and integrity, and hash their usernames (RFC 8489 section 9.2); those
+    /// who do not choose are served with MD5 and SHA-1 as before.
+    pub sha256: bool,
     /// Peers that nothing is relayed to or from; asking for them gives 403 (RFC 8656 sections 10.2 and 12.2).
     pub denied_peers: Vec<Prefix>,
 }
 
 impl Config {
     /// A server for `realm` that relays on `relay`: 100 allocations a username, an hour at most for lifetimes and
-    /// nonces, all peers.
+    /// nonces, no SHA-256, all peers.
     pub fn new(realm: impl Into<String>, relay: IpAddr) -> Self {
         let hour = Duration::from_secs(3600);
         let (relay_v4, relay_v6) = match relay {
@@ -59,6 +63,7 @@ impl Config {
             quota: 100,
             max_lifetime: hour,
             nonce_lifetime: hour,
+            sha256: false,
             denied_peers: Vec::new(),
         }
     }
@@ -83,6 +88,8 @@ pub struct Server {
     /// Makes nonces recognisable, so that none needs to be kept.
     secret: Secret,
     names: BTreeMap<String, UserId>,
+    /// Users by USERHASH.
+    hashes: BTreeMap<[u8; 32], UserId>,
     users: Vec<User>,
     allocations: Vec<Option<Allocation>>,
     vacant: Vec<AllocationId>,
@@ -154,7 +161,7 @@ type AllocationId = u32;
 
 #[derive(Clone, Debug)]
 struct User {
-    key: Key,
+    keys: Keys,
     allocations: u32,
 }
 
@@ -188,6 +195,7 @@ impl Server {
             rng,
             secret: Secret::new(&secret),
             names: BTreeMap::new(),
+            hashes: BTreeMap::new(),
             users: Vec::new(),
             allocations: Vec::new(),
             vacant: Vec::new(),
@@ -198,18 +206,6 @@ impl Server {
             timers: BTreeSet::new(),
             effects: VecDeque::new(),
             buffer: Vec::new(),
-        }
-    }
-
-    /// Lets `username` in with `password`; a name that is known gets the new password. Only the key is kept (RFC 8656
-    /// section 6: "the server MUST NOT store the password explicitly").
-    pub fn add_user(&mut self, username: &str, password: &str) {
-        let key = Key::long_term(username, &self.config.realm, password);
-        if let Some(&UserId(known)) = self.names.get(username) {
-            self.users[known as usize].key = key;
-        } else if let Ok(id) = u32::try_from(self.users.len()) {
-            self.users.push(User { key, allocations: 0 });
-            self.names.insert(username.to_owned(), UserId(id));
         }
     }
 
@@ -320,13 +316,13 @@ impl Server {
 
     /// Carries out a request and answers it.
     fn request(&mut self, now: Timestamp, tuple: FiveTuple, request: &Message<'_>) {
-        let user = match self.authenticate(now, tuple, request) {
-            Ok(user) => user,
+        let requester = match self.authenticate(now, tuple, request) {
+            Ok(requester) => requester,
             Err(rejection) => return self.reject(now, tuple, request, None, &rejection),
         };
-        match self.execute(now, tuple, user, request) {
-            Ok(success) => self.succeed(now, tuple, request, user, &success),
-            Err(rejection) => self.reject(now, tuple, request, Some(user), &rejection),
+        match self.execute(now, tuple, requester.user, request) {
+            Ok(success) => self.succeed(now, tuple, request, requester, &success),
+            Err(rejection) => self.reject(now, tuple, request, Some(requester), &rejection),
         }
     }
 

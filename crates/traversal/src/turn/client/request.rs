@@ -7,7 +7,10 @@ use natbed_packet::{Endpoint, Timestamp};
 
 use super::{Client, Credentials, Event, Failure, State};
 use crate::Transmit;
-use crate::stun::{Attribute, AttributeType, Builder, Class, ErrorCode, Key, Message, Method, TransactionId};
+use crate::stun::{
+    Attribute, AttributeType, Builder, Class, ErrorCode, Key, Message, Method, PasswordAlgorithm,
+    SecurityFeatures, TransactionId, userhash,
+};
 use crate::turn::{SOFTWARE, UDP};
 
 /// "the client should refresh [...] about 1 minute before the allocation expires" (RFC 8656 section 8).
@@ -78,11 +81,7 @@ impl Client {
             }
         }
         if let Some(credentials) = &self.credentials {
-            request
-                .attribute(Attribute::Username(&self.config.username))
-                .attribute(Attribute::Realm(&credentials.realm))
-                .attribute(Attribute::Nonce(&credentials.nonce))
-                .integrity(&credentials.key);
+            credentials.sign(&self.config.username, &mut request);
         }
         let transmit = Transmit::new(self.config.local, self.config.server, &buffer);
         self.buffer = buffer;
@@ -143,13 +142,33 @@ impl Client {
         if !retry || is_bid_down(message) {
             return self.fail(request.purpose, rejected(error, message));
         }
-        let key = match self.credentials.take() {
-            Some(known) if known.realm == realm => known.key,
-            _ => Key::long_term(&self.config.username, realm, &self.config.password),
+        let Some(algorithms) = chosen_algorithm(message) else {
+            return self.fail(request.purpose, Failure::Unusable);
         };
-        self.credentials = Some(Credentials { realm: realm.to_owned(), nonce: nonce.to_owned(), key });
+        self.credentials = Some(Credentials {
+            realm: realm.to_owned(),
+            nonce: nonce.to_owned(),
+            key: self.key(realm, algorithms.as_ref().map(|&(_, algorithm)| algorithm)),
+            algorithms,
+            anonymous: SecurityFeatures::of(nonce).is_some_and(|features| features.username_anonymity),
+        });
         let stale = request.stale + u8::from(error.code == 438);
         self.request(now, request.purpose, stale);
+    }
+
+    /// The key for `realm` and the password algorithm chosen, the one in use if these are the same.
+    fn key(&self, realm: &str, algorithm: Option<PasswordAlgorithm>) -> Key {
+        let (username, password) = (&self.config.username, &self.config.password);
+        match (&self.credentials, algorithm) {
+            (Some(known), _)
+                if known.realm == realm
+                    && known.algorithms.as_ref().map(|&(_, known)| known) == algorithm =>
+            {
+                known.key.clone()
+            }
+            (_, Some(algorithm)) => Key::long_term_sha256(algorithm, username, realm, password),
+            (_, None) => Key::long_term(username, realm, password),
+        }
     }
 
     fn succeed(&mut self, now: Timestamp, purpose: Purpose, message: &Message<'_>) {
@@ -226,11 +245,44 @@ fn refresh_after(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(REFRESH_MARGIN).max(lifetime / 2).max(Duration::from_secs(1))
 }
 
+impl Credentials {
+    /// Appends what RFC 8489 section 9.2.5 wants in a request that is sent again.
+    fn sign(&self, username: &str, request: &mut Builder<'_>) {
+        if self.anonymous {
+            request.attribute(Attribute::Userhash(&userhash(username, &self.realm)));
+        } else {
+            request.attribute(Attribute::Username(username));
+        }
+        request.attribute(Attribute::Realm(&self.realm)).attribute(Attribute::Nonce(&self.nonce));
+        if let Some((offered, chosen)) = &self.algorithms {
+            request
+                .attribute(Attribute::PasswordAlgorithms(offered))
+                .attribute(Attribute::PasswordAlgorithm(chosen.number()));
+        }
+        request.integrity(&self.key);
+    }
+}
+
+/// PASSWORD-ALGORITHMS of a challenge with "the first algorithm supported on the list", or neither if it has none; `None`
+/// if nothing on the list is supported (RFC 8489 section 9.2.5).
+#[expect(clippy::option_option, reason = "no list and no algorithm are two things")]
+fn chosen_algorithm(challenge: &Message<'_>) -> Option<Option<(Vec<u8>, PasswordAlgorithm)>> {
+    let Some(offered) = challenge.raw(AttributeType::PASSWORD_ALGORITHMS) else { return Some(None) };
+    let mut rest = offered;
+    while let Some((&[high, low, length_high, length_low], behind)) = rest.split_first_chunk::<4>() {
+        if let Some(algorithm) = PasswordAlgorithm::from_number(u16::from_be_bytes([high, low])) {
+            return Some(Some((offered.to_vec(), algorithm)));
+        }
+        let parameters = usize::from(u16::from_be_bytes([length_high, length_low])).next_multiple_of(4);
+        rest = behind.get(parameters..)?;
+    }
+    None
+}
+
 /// Whether someone may have taken PASSWORD-ALGORITHMS away: the nonce says that the server sent it (RFC 8489 section
-/// 9.2.5). Bit 0 of the features is the first of the 24 in base64 (section 18.1).
+/// 9.2.5).
 fn is_bid_down(message: &Message<'_>) -> bool {
-    let features = message.nonce().and_then(|nonce| nonce.strip_prefix("obMatJos2"));
-    let first = features.and_then(|features| features.bytes().next());
-    let password_algorithms = matches!(first, Some(b'g'..=b'z' | b'0'..=b'9' | b'+' | b'/'));
-    password_algorithms && !message.has(AttributeType::PASSWORD_ALGORITHMS)
+    let features = message.nonce().and_then(SecurityFeatures::of);
+    features.is_some_and(|features| features.password_algorithms)
+        && !message.has(AttributeType::PASSWORD_ALGORITHMS)
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use natbed_packet::Timestamp;
 
+use super::auth::{OFFERED, Requester};
 use super::{AllocationId, Effect, Server};
 use crate::stun::{Attribute, AttributeType, Builder, Class, ErrorCode, Message, Method};
-use crate::turn::allocation::UserId;
 use crate::turn::{FiveTuple, SOFTWARE};
 
 /// What a request has achieved, as far as the response tells.
@@ -77,7 +77,7 @@ impl Server {
         now: Timestamp,
         tuple: FiveTuple,
         request: &Message<'_>,
-        user: UserId,
+        requester: Requester,
         success: &Success,
     ) {
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -90,7 +90,7 @@ impl Server {
             }
             Success::Done => {}
         }
-        self.finish(tuple, request, Some(user), buffer);
+        self.finish(tuple, request, Some(requester), buffer);
     }
 
     pub(super) fn reject(
@@ -98,7 +98,7 @@ impl Server {
         now: Timestamp,
         tuple: FiveTuple,
         request: &Message<'_>,
-        user: Option<UserId>,
+        requester: Option<Requester>,
         rejection: &Rejection,
     ) {
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -110,12 +110,15 @@ impl Server {
             Rejection::Challenge(_) => {
                 let nonce = self.nonce(now, tuple);
                 response.attribute(Attribute::Realm(&self.config.realm)).attribute(Attribute::Nonce(&nonce));
+                if self.config.sha256 {
+                    response.attribute(Attribute::PasswordAlgorithms(&OFFERED));
+                }
             }
             Rejection::UnknownAttributes(unknown) => {
                 response.unknown_attributes(unknown);
             }
         }
-        self.finish(tuple, request, user, buffer);
+        self.finish(tuple, request, requester, buffer);
     }
 
     /// What an Allocate success response contains (RFC 8656 section 7.2).
@@ -137,13 +140,19 @@ impl Server {
     }
 
     /// Signs, and sends the response on the 5-tuple.
-    fn finish(&mut self, tuple: FiveTuple, request: &Message<'_>, user: Option<UserId>, mut buffer: Vec<u8>) {
+    fn finish(
+        &mut self,
+        tuple: FiveTuple,
+        request: &Message<'_>,
+        requester: Option<Requester>,
+        mut buffer: Vec<u8>,
+    ) {
         let mut response = Builder::resume(&mut buffer);
         if matches!(request.method(), Method::Allocate | Method::Refresh) {
             response.attribute(Attribute::Software(SOFTWARE));
         }
-        if let Some(user) = user {
-            response.integrity(&self.user(user).key);
+        if let Some(requester) = requester {
+            response.integrity(self.response_key(requester));
         }
         if request.has(AttributeType::FINGERPRINT) {
             response.fingerprint();

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 
 use super::*;
-use crate::stun::{Attribute, Builder, TransactionId};
+use crate::stun::{Attribute, Builder, Key, TransactionId};
 use crate::turn::ChannelData;
 
 mod authentication;

@@ -105,6 +105,31 @@ fn rfc8489_9_2_5_nonce_cookie_without_password_algorithms_is_not_retried() {
 }
 
 #[test]
+fn rfc8489_9_2_5_first_supported_password_algorithm_is_chosen_and_none_is_not_retried() {
+    for (offered, chosen) in [
+        (&[0, 1, 0, 0, 0, 2, 0, 0][..], Some(1)),
+        (&[0, 9, 0, 3, 1, 1, 1, 0, 0, 2, 0, 0], Some(2)),
+        (&[0, 9, 0, 0], None),
+        (&[0, 9, 0, 9, 1], None),
+        (&[], None),
+    ] {
+        let mut client = Client::new(NOW, config(), rng(5));
+        let first = client.poll_transmit().unwrap().payload;
+        let mut attributes = challenge(401, "obMatJos2gAAAxyz").to_vec();
+        attributes.push(Attribute::PasswordAlgorithms(offered));
+        client.handle_input(NOW, SERVER, &respond(&first, Class::Error, &attributes, None));
+        let retry = client.poll_transmit().map(|transmit| transmit.payload);
+        let retry = retry.as_ref().map(|payload| Message::parse(payload).unwrap());
+        assert_eq!(retry.and_then(|retry| retry.password_algorithm()), chosen);
+        if let Some(retry) = retry {
+            assert_eq!(retry.raw(AttributeType::PASSWORD_ALGORITHMS), Some(offered));
+        } else {
+            assert_eq!(client.poll_event(), Some(Event::Failed(Failure::Unusable)));
+        }
+    }
+}
+
+#[test]
 fn rfc8489_9_2_5_forged_responses_are_discarded_and_retransmission_goes_on() {
     let (mut client, request) = challenged();
     let good = allocated(&request, &key());

@@ -151,6 +151,25 @@ fn rfc8489_9_2_5_a_401_is_answered_with_credentials_and_the_allocation_stands() 
 }
 
 #[test]
+fn rfc8489_9_2_5_sha_256_and_userhash_are_used_where_offered() {
+    let mut shuttle = Shuttle::with(config(), |config| {
+        config.sha256 = true;
+        config.nonce_lifetime = Duration::from_secs(700);
+    });
+    shuttle.send(PEER, b"x");
+    shuttle.run_for(1500);
+    assert!(shuttle.client.relayed().is_some());
+    assert_eq!(shuttle.data_at_peers(), [b"x"]);
+    for bytes in &shuttle.to_server[1..] {
+        let message = Message::parse(bytes).unwrap();
+        if message.class() == Class::Request {
+            assert!(!message.has(AttributeType::USERNAME) && !message.has(AttributeType::MESSAGE_INTEGRITY));
+            assert_eq!(message.password_algorithm(), Some(2));
+        }
+    }
+}
+
+#[test]
 fn ipv6_relayed_address_on_request() {
     let mut shuttle = Shuttle::with(Config { family: Family::V6, ..config() }, |_| {});
     shuttle.run_for(1);

@@ -1,6 +1,7 @@
 //! RFC 8489 section 9.2.4, RFC 8656 section 5.
 
 use super::*;
+use crate::stun::{PasswordAlgorithm, userhash};
 
 const ID: TransactionId = TransactionId([77; 12]);
 
@@ -154,4 +155,66 @@ fn a_changed_password_counts_at_once() {
     let mut bench = Bench::new();
     bench.server.add_user("student", "changed");
     assert_eq!(bench.request(CLIENT, Method::Allocate, &[UDP]).code(), Some(401));
+}
+
+/// An Allocate request as from a client that knows SHA-256, with what `offered` and `chosen` say.
+fn sha256_request(bench: &Bench, offered: Option<&[u8]>, chosen: Option<u16>, key: &Key) -> Bytes {
+    let nonce = bench.server.nonce(bench.now, FiveTuple { server: LOCAL, client: CLIENT });
+    let hash = userhash("student", "example.org");
+    let mut attributes =
+        vec![Attribute::Userhash(&hash), Attribute::Realm("example.org"), Attribute::Nonce(&nonce)];
+    attributes.extend(offered.map(Attribute::PasswordAlgorithms));
+    attributes.extend(chosen.map(Attribute::PasswordAlgorithm));
+    allocate_with(&attributes, Some(key))
+}
+
+fn sha256_key(algorithm: PasswordAlgorithm) -> Key {
+    Key::long_term_sha256(algorithm, "student", "example.org", "secret")
+}
+
+#[test]
+fn rfc8489_9_2_4_password_algorithms_are_offered_and_either_is_taken() {
+    let offered = [0, 2, 0, 0, 0, 1, 0, 0];
+    for algorithm in [PasswordAlgorithm::Md5, PasswordAlgorithm::Sha256] {
+        let mut bench = Bench::with(|config| config.sha256 = true);
+        let challenge = bench.respond(CLIENT, &allocate_with(&[], None));
+        assert!(challenge.message().nonce().unwrap().starts_with("obMatJos2w"), "both features");
+        assert_eq!(challenge.message().raw(AttributeType::PASSWORD_ALGORITHMS), Some(&offered[..]));
+        let key = sha256_key(algorithm);
+        let request = sha256_request(&bench, Some(&offered), Some(algorithm.number()), &key);
+        let response = bench.respond(CLIENT, &request);
+        assert_eq!(response.code(), None);
+        assert_eq!(response.message().verify_integrity(&key), Ok(()));
+        assert!(!response.message().has(AttributeType::MESSAGE_INTEGRITY));
+    }
+}
+
+#[test]
+fn rfc8489_9_2_4_password_algorithms_mismatch_is_400() {
+    let mut bench = Bench::with(|config| config.sha256 = true);
+    let key = sha256_key(PasswordAlgorithm::Sha256);
+    let offered: &[u8] = &[0, 2, 0, 0, 0, 1, 0, 0];
+    for (list, chosen) in
+        [(Some(offered), None), (None, Some(2)), (Some(&offered[4..]), Some(1)), (Some(offered), Some(3))]
+    {
+        let request = sha256_request(&bench, list, chosen, &key);
+        assert_eq!(bench.respond(CLIENT, &request).code(), Some(400));
+    }
+}
+
+#[test]
+fn rfc8489_9_2_4_without_password_algorithm_it_is_md5_and_message_integrity() {
+    let mut bench = Bench::with(|config| config.sha256 = true);
+    let response = bench.request(CLIENT, Method::Allocate, &[UDP]);
+    assert_eq!((response.code(), response.message().verify_integrity(&bench.key())), (None, Ok(())));
+}
+
+#[test]
+fn rfc8489_9_2_4_integrity_made_with_another_algorithm_is_401() {
+    let mut bench = Bench::with(|config| config.sha256 = true);
+    let offered = [0, 2, 0, 0, 0, 1, 0, 0];
+    let request = sha256_request(&bench, Some(&offered), Some(2), &sha256_key(PasswordAlgorithm::Md5));
+    assert_eq!(bench.respond(CLIENT, &request).code(), Some(401));
+    let request = sha256_request(&bench, Some(&offered), Some(2), &bench.key());
+    assert_eq!(bench.respond(CLIENT, &request).code(), Some(401), "SHA-1 where SHA-256 is said");
 }
