@@ -10,8 +10,13 @@ use super::pair::{Pair, PairState};
 pub(crate) struct CheckList {
     pairs: Vec<Pair>,
     triggered: VecDeque<usize>,
+    /// Triggered checks since the last ordinary one.
+    in_a_row: u32,
     limit: usize,
 }
+
+/// So many checks are many: of a pair in vain, or triggered ones in a row.
+const MANY: u32 = 3;
 
 /// What became of a new pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +40,7 @@ pub(crate) struct NewPair {
 
 impl CheckList {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { pairs: Vec::new(), triggered: VecDeque::new(), limit }
+        Self { limit, ..Self::default() }
     }
 
     pub(crate) fn pairs(&self) -> &[Pair] {
@@ -58,7 +63,10 @@ impl CheckList {
     /// lowest priority (RFC 8838 sections 10 and 11, item 5/6).
     pub(crate) fn insert(&mut self, new: NewPair) -> Insertion {
         let state = self.initial_state(&new);
-        let pair = new.into_pair(state);
+        self.insert_as(new.into_pair(state))
+    }
+
+    fn insert_as(&mut self, pair: Pair) -> Insertion {
         if self.pairs.len() < self.limit {
             self.pairs.push(pair);
             return Insertion::Added(self.pairs.len() - 1);
@@ -71,13 +79,12 @@ impl CheckList {
         Insertion::Replaced { place, old: (old.base, old.remote) }
     }
 
-    /// Adds a pair for a peer-reflexive remote candidate, which no other pair gives way to.
-    pub(crate) fn insert_triggered(&mut self, new: NewPair) -> Insertion {
-        if self.pairs.len() >= self.limit {
+    /// Adds a pair that a check came on. No other gives way to it, unless it is `nominated`.
+    pub(crate) fn insert_triggered(&mut self, new: NewPair, nominated: bool) -> Insertion {
+        if self.pairs.len() >= self.limit && !nominated {
             return Insertion::Full;
         }
-        self.pairs.push(new.into_pair(PairState::Waiting));
-        Insertion::Added(self.pairs.len() - 1)
+        self.insert_as(new.into_pair(PairState::Waiting))
     }
 
     fn yielding(&self, priority: u64) -> Option<usize> {
@@ -125,20 +132,52 @@ impl CheckList {
         self.triggered.clear();
     }
 
+    /// Puts a pair at the head of the triggered-check queue: the one that is nominated.
+    pub(crate) fn trigger_first(&mut self, place: usize) {
+        self.untrigger(place);
+        self.pairs[place].queued = true;
+        self.triggered.push_front(place);
+    }
+
     /// The pair to check next: the first of the triggered-check queue, else the Waiting pair with the highest priority
     /// (RFC 8445 section 6.1.4.2, steps 1 and 3). Pairs that are not `ready`, for want of a permission, are passed over.
+    ///
+    /// Two agents whose responses never arrive trigger each other's checks without end. So that the pairs that work get
+    /// their turn all the same, a Waiting pair that was never checked goes before the fourth triggered check in a row,
+    /// and before those of pairs that were checked in vain three times.
     pub(crate) fn next(&mut self, ready: impl Fn(&Pair) -> bool) -> Option<usize> {
-        let pairs = &self.pairs;
-        if let Some(at) = self.triggered.iter().position(|&place| ready(&pairs[place])) {
-            let place = self.triggered.remove(at)?;
-            self.pairs[place].queued = false;
-            return Some(place);
-        }
-        let waiting = pairs.iter().enumerate();
+        let triggered = self.triggered.iter().position(|&place| {
+            let pair = &self.pairs[place];
+            ready(pair) && (pair.tries < MANY || pair.state == PairState::Succeeded)
+        });
+        let triggered = triggered.filter(|_| self.in_a_row < MANY || self.untried(&ready).is_none());
+        let later = || self.triggered.iter().position(|&place| ready(&self.pairs[place]));
+        let ordinary = || self.highest_waiting(&ready);
+        let place = match triggered {
+            Some(at) => self.triggered.remove(at)?,
+            None => match ordinary() {
+                Some(place) => {
+                    self.in_a_row = 0;
+                    return Some(place);
+                }
+                None => self.triggered.remove(later()?)?,
+            },
+        };
+        self.in_a_row += 1;
+        self.pairs[place].queued = false;
+        Some(place)
+    }
+
+    fn highest_waiting(&self, ready: impl Fn(&Pair) -> bool) -> Option<usize> {
+        let waiting = self.pairs.iter().enumerate();
         let waiting =
             waiting.filter(|(_, pair)| pair.state == PairState::Waiting && !pair.queued && ready(pair));
         // Of equal ones the first, which `max_by_key` would not give.
         waiting.rev().max_by_key(|(_, pair)| pair.priority).map(|(place, _)| place)
+    }
+
+    fn untried(&self, ready: impl Fn(&Pair) -> bool) -> Option<usize> {
+        self.highest_waiting(|pair| pair.tries == 0 && ready(pair))
     }
 
     /// Whether [`CheckList::next`] would give a pair.

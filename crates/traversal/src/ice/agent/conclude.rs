@@ -74,7 +74,7 @@ impl Agent {
                 // "by enqueueing the pair that generated the check into the triggered-check queue, this time with the
                 // USE-CANDIDATE attribute" (RFC 8445 section 8.1.1).
                 self.session.nominating = Some(place);
-                self.session.checklist.trigger(place);
+                self.session.checklist.trigger_first(place);
             }
             Decision::WaitUntil(until) => self.session.reconsider = Some(until),
             Decision::WaitForChecks | Decision::NoValidPair => {}

@@ -106,8 +106,8 @@ impl Agent {
         {
             pair.remote = remote;
         }
-        pair.relayed =
-            self.bases[selected.base].via != Via::Socket || pair.remote.kind == CandidateType::Relayed;
+        pair.relayed = matches!(self.bases[selected.base].via, Via::Relay(_))
+            || pair.remote.kind == CandidateType::Relayed;
         if pair != selected.pair {
             selected.pair = pair;
             self.events.push_back(Event::SelectedUpdated(pair));

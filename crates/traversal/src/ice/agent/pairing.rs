@@ -43,13 +43,19 @@ impl Agent {
     }
 
     /// Finds the pair that a check came on, or forms it, and has it checked in turn (RFC 8445 section 7.3.1.4). `None`
-    /// when there may be no more pairs.
-    pub(super) fn trigger(&mut self, now: Timestamp, base: usize, remote: usize) -> Option<usize> {
+    /// when there may be no more pairs, unless it is the one that the peer has `nominated`.
+    pub(super) fn trigger(
+        &mut self,
+        now: Timestamp,
+        base: usize,
+        remote: usize,
+        nominated: bool,
+    ) -> Option<usize> {
         let place = match self.session.checklist.find(base, remote) {
             Some(place) => place,
             None => {
                 let new = self.new_pair(base, remote)?;
-                let insertion = self.session.checklist.insert_triggered(new);
+                let insertion = self.session.checklist.insert_triggered(new, nominated);
                 self.note_insertion(now, insertion, self.addresses(base, remote))?
             }
         };
@@ -136,7 +142,7 @@ impl Agent {
     /// Whether a pair goes through a relay: either of its addresses belongs to an allocation, whatever type it was given.
     pub(super) fn relayed(&self, base: usize, remote: usize) -> Relayed {
         let remote = &self.session.remotes[remote];
-        if self.bases[base].via != Via::Socket || remote.candidate.kind == CandidateType::Relayed {
+        if matches!(self.bases[base].via, Via::Relay(_)) || remote.candidate.kind == CandidateType::Relayed {
             Relayed::Yes
         } else if remote.signalled || self.session.remotes_complete {
             Relayed::No

@@ -243,6 +243,7 @@ impl Agent {
                 self.session.cancel_checks(place);
                 self.session.checklist.untrigger(place);
                 self.session.valid.retain(|valid| valid.pair != place);
+                self.session.nominating = self.session.nominating.filter(|&nominated| nominated != place);
                 self.set_state(place, PairState::Failed);
             }
         }

@@ -137,9 +137,15 @@ impl Agent {
         if first {
             self.wake();
         }
+        let nominated = use_candidate && self.role == Role::Controlled;
+        let hopeless = self.session.is_hopeless(base, source.ip) && self.session.remote_at(source).is_none();
+        if hopeless && !nominated {
+            let pair = PairAddresses { base: self.bases[base].address, remote: source };
+            return self.events.push_back(Event::PairDiscarded { pair });
+        }
         let Some(remote) = self.learn_remote(source, priority, base) else { return };
-        let Some(place) = self.trigger(now, base, remote) else { return };
-        if use_candidate && self.role == Role::Controlled {
+        let Some(place) = self.trigger(now, base, remote, nominated) else { return };
+        if nominated {
             self.accept_nomination(now, place);
         }
     }

@@ -128,6 +128,10 @@ impl Agent {
     /// RFC 8445 section 7.2.5.2. A cancelled check fails without consequence: a newer one decides.
     pub(super) fn fail_check(&mut self, check: &Check, why: CheckFailure) {
         self.note_failure(check, why);
+        if let CheckFailure::NonSymmetric { .. } = why {
+            let base = self.session.checklist.get(check.pair).base;
+            self.session.note_asymmetry(base, self.addresses_of(check.pair).remote.ip);
+        }
         if self.session.state != State::Running || check.cancelled {
             return;
         }

@@ -1,6 +1,7 @@
 //! What a restart makes anew (RFC 8445 section 9).
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use natbed_packet::{Endpoint, Timestamp};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -15,6 +16,9 @@ use crate::stun::client::RetransmitTimer;
 use crate::stun::{Key, TransactionId};
 
 use super::State;
+
+/// After so many failures for want of symmetry, no more peer-reflexive candidates at the address are paired.
+const HOPELESS: u32 = 10;
 
 /// Credentials with their key.
 #[derive(Debug)]
@@ -112,6 +116,8 @@ pub(super) struct Session {
     pub(super) early: VecDeque<EarlyCheck>,
     /// Whether a check of the peer's has come.
     pub(super) peer_seen: bool,
+    /// How many pairs of a base with remote candidates at an address failed for want of symmetry.
+    asymmetric: Vec<(usize, IpAddr, u32)>,
     pub(super) valid: Vec<Valid>,
     /// Place of the pair that this agent nominates.
     pub(super) nominating: Option<usize>,
@@ -140,6 +146,7 @@ impl Session {
             checks: Vec::new(),
             early: VecDeque::new(),
             peer_seen: false,
+            asymmetric: Vec::new(),
             valid: Vec::new(),
             nominating: None,
             relay_wait_over: None,
@@ -148,6 +155,21 @@ impl Session {
             free: None,
             foundations: 0,
         }
+    }
+
+    pub(super) fn note_asymmetry(&mut self, base: usize, ip: IpAddr) {
+        match self.asymmetric.iter_mut().find(|known| (known.0, known.1) == (base, ip)) {
+            Some((.., count)) => *count += 1,
+            None => self.asymmetric.push((base, ip, 1)),
+        }
+    }
+
+    /// Whether checks that a base gets from ever new ports of an address come to nothing. Where both sides map endpoint-dependently and
+    /// filter openly, every check arrives from a port that none was sent to, and its response from yet another: without
+    /// end, and never symmetric (RFC 8445 section 7.2.5.2.1).
+    pub(super) fn is_hopeless(&self, base: usize, ip: IpAddr) -> bool {
+        let known = self.asymmetric.iter().find(|known| (known.0, known.1) == (base, ip));
+        known.is_some_and(|&(.., count)| count >= HOPELESS)
     }
 
     pub(super) fn remote_at(&self, address: Endpoint) -> Option<usize> {

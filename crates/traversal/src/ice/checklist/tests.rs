@@ -79,7 +79,8 @@ fn rfc8445_6_1_2_5_limit_keeps_the_better_pairs() {
 fn peer_reflexive_pairs_beyond_the_limit_are_not_formed() {
     let mut list = list(1, &[new(0, 0, 1, 1)]);
     list.get_mut(0).state = PairState::Failed;
-    assert_eq!(list.insert_triggered(new(0, 1, 9, 2)), Insertion::Full);
+    assert_eq!(list.insert_triggered(new(0, 1, 9, 2), false), Insertion::Full);
+    assert_eq!(list.insert_triggered(new(0, 1, 9, 2), true), Insertion::Replaced { place: 0, old: (0, 0) });
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use natbed_packet::Timestamp;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::world::{Attachment, Scope, World, config};
 use crate::ice::{CandidateType, CheckFailure, Config, Event, Policy, Role};
@@ -160,5 +162,46 @@ fn data_flows_both_ways_over_direct_and_relayed_pairs() {
         world.run(40.0);
         let hello = |event: &Event| matches!(event, Event::Data { payload, .. } if payload == "hello");
         assert_eq!([world.count(0, hello), world.count(1, hello)], [1, 1]);
+    }
+}
+
+/// Every kind of attachment against every other, with delays, starts and signaling drawn anew each time.
+#[test]
+fn any_order_and_delay_gives_the_same_outcome_for_all_kinds_of_nat() {
+    let translating = |mapping, filtering| Attachment { mapping, filtering, ..Attachment::SYMMETRIC };
+    let kinds = [
+        Attachment::PUBLIC,
+        Attachment::FIREWALL,
+        Attachment::FULL_CONE,
+        Attachment::ADDRESS_RESTRICTED,
+        Attachment::PORT_RESTRICTED,
+        Attachment::SYMMETRIC,
+        Attachment::SYMMETRIC_OPEN,
+        translating(Scope::Address, Scope::Nothing),
+        translating(Scope::Address, Scope::Address),
+        translating(Scope::Address, Scope::AddressAndPort),
+        translating(Scope::AddressAndPort, Scope::Address),
+    ];
+    for a in kinds {
+        for b in kinds {
+            let outcomes = [0, 1, 2, 3].map(|seed| {
+                let mut draw = Xoshiro256PlusPlus::seed_from_u64(seed);
+                let mut millis = |most: [u64; 3]| {
+                    let most = most[draw.random_range(0..3u8) as usize];
+                    Duration::from_millis(draw.random_range(1..=most))
+                };
+                let (first, second) = (config(Role::Controlling), config(Role::Controlled));
+                let mut world = World::with(a, b, first, second, seed);
+                world.sides[0].delay = millis([10, 50, 400]);
+                world.sides[1].delay = millis([10, 50, 400]);
+                world.signaling = millis([10, 100, 5000]);
+                world.start_at(0, millis([10, 1000, 10_000]));
+                world.start_at(1, millis([10, 1000, 10_000]));
+                world.connect(50.0);
+                [0, 1].map(|side| world.sides[side].agent.selected().map(|pair| pair.relayed))
+            });
+            assert_eq!(outcomes, [outcomes[0]; 4], "{a:?} {b:?}");
+            assert!(outcomes[0][0].is_some() && outcomes[0][0] == outcomes[0][1], "{a:?} {b:?}");
+        }
     }
 }
