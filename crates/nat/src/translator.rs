@@ -9,16 +9,16 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::address::{Address, Blocks, Socket};
 use crate::behavior::{
-    Behavior, FilterScope, Filtering, Kind, Mapping, OnFull, Pooling, PortAssignment, PortRange, Refresh,
-    ReplyMapping, Unsolicited,
+    Behavior, FilterScope, Filtering, Kind, Mapping, OnFull, Refresh, ReplyMapping, Unsolicited,
 };
 use crate::engine::ConfigError;
 use crate::outcome::{Drop, DropReason, Forward};
 use crate::pool::Pool;
-use crate::ports::{self, Search};
 use crate::session::Sessions;
-use crate::table::{Host, Record, Shape, Table, is_laxer};
+use crate::table::{Record, Shape, Table, is_laxer};
 use crate::view::Event;
+
+mod create;
 
 /// A NAT or firewall of one address family.
 #[derive(Clone, Debug)]
@@ -335,81 +335,6 @@ impl<A: Address> Translator<A> {
     fn refuse_mapping(&self, reason: DropReason) -> Drop {
         let reply = (self.behavior.on_full == OnFull::Icmp).then_some(IcmpErrorKind::HostUnreachable);
         Drop { reply, ..reason.into() }
-    }
-
-    fn is_full(&self) -> bool {
-        !self.table.has_room() || self.behavior.max_mappings.is_some_and(|max| self.table.live() >= max)
-    }
-
-    fn create(&mut self, from: Socket<A>, to: Socket<A>) -> Result<u32, DropReason> {
-        if self.is_full() {
-            return Err(DropReason::TableFull);
-        }
-        let host = if self.table.shape().by_host { self.table.host(from.ip) } else { None };
-        let mappings = host.map_or(0, |host| host.mappings);
-        if self.behavior.max_mappings_per_host.is_some_and(|max| mappings >= max) {
-            return Err(DropReason::Quota);
-        }
-        let (place, port) = if self.is_firewall() {
-            (0, from.port)
-        } else {
-            self.allocate(host, from, to).ok_or(DropReason::PortsExhausted)?
-        };
-        let mut record = Record::new(from, to, place, port);
-        record.deadline = self.latest.saturating_add(self.timers.first);
-        let slot = self.table.insert(self.latest, record);
-        self.permit(slot, to);
-        Ok(slot)
-    }
-
-    /// An external address's place and a port for a new mapping.
-    fn allocate(&mut self, host: Option<Host>, from: Socket<A>, to: Socket<A>) -> Option<(u16, u16)> {
-        let paired = self.behavior.pooling == Pooling::Paired;
-        if let Some(host) = host.filter(|_| paired || self.behavior.port_block.is_some()) {
-            let range = self.behavior.port_block.map_or(self.behavior.port_range, |_| self.block(host.block));
-            return self.choose_port(host.pool, range, from, to).map(|port| (host.pool, port));
-        }
-        let places = self.pool.len();
-        let start = match paired {
-            false if places > 1 => self.rng.random_range(0..places),
-            _ => self.next_place % places.max(1),
-        };
-        for place in (start..places).chain(0..start) {
-            let range = match self.behavior.port_block {
-                None => Some(self.behavior.port_range),
-                Some(size) => self.choose_block(place, size),
-            };
-            if let Some(port) = range.and_then(|range| self.choose_port(place, range, from, to)) {
-                self.next_place = place.wrapping_add(1);
-                return Some((place, port));
-            }
-        }
-        None
-    }
-
-    fn choose_port(&mut self, place: u16, range: PortRange, from: Socket<A>, to: Socket<A>) -> Option<u16> {
-        let next_free = |search| self.table.next_free_port(place, to, search);
-        let port = ports::choose(&self.behavior, range, from.port, self.cursor, &mut self.rng, next_free)?;
-        self.cursor = Some(port);
-        Some(port)
-    }
-
-    /// A block that no host has, of `size` ports of the address at `place`.
-    fn choose_block(&mut self, place: u16, size: u16) -> Option<PortRange> {
-        let blocks = u16::try_from(self.behavior.port_range.size() / u32::from(size)).ok()?;
-        let range = PortRange::new(0, blocks - 1);
-        let start = match self.behavior.ports {
-            PortAssignment::Random => self.rng.random_range(0..blocks),
-            PortAssignment::Preserve | PortAssignment::Sequential => 0,
-        };
-        let block = self.table.next_free_block(place, Search { range, parity: None, start })?;
-        Some(self.block(block))
-    }
-
-    fn block(&self, block: u16) -> PortRange {
-        let size = self.behavior.port_block.unwrap_or(0);
-        let first = self.behavior.port_range.first + block * size;
-        PortRange::new(first, first + (size - 1))
     }
 
     pub(crate) fn is_firewall(&self) -> bool {
