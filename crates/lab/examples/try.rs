@@ -1,4 +1,4 @@
-#![allow(missing_docs)]
+//! Explains one pair of NAT types.
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let text = natbed_lab::matrix::pair_scenario(&args[1], &args[2], &[], 1);

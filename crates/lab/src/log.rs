@@ -13,6 +13,7 @@ use crate::peer::PeerEvent;
 use crate::run::Run;
 
 pub(crate) use agent::{check_failure, gather_failure};
+pub(crate) use packet::wrapped;
 pub use packet::{carries, mapping, packet, remote};
 
 /// Writes the event log of `run`, a line for each event.

@@ -106,7 +106,7 @@ impl ScenarioReport {
                     expected: send.expect.map(delivery),
                     met: result.met,
                     source_seen: result.source_seen.map(|source| source.to_string()),
-                    reason: result.reason.map(|reason| reason.as_str()),
+                    reason: result.reason.map(natbed_net::DropReason::as_str),
                 })
                 .collect(),
             tables: with_tables.then(|| Tables::new(scenario, run)),

@@ -299,8 +299,8 @@ impl Runner<'_> {
                 let counts = [from, to].map(|program| self.lowered.simulator.counts(*program));
                 Connection {
                     outcome: tracker.outcome(),
-                    pair: tracker.first.as_ref().map(|(_, pair)| pair.clone()),
-                    setup: tracker.first.as_ref().map(|(at, _)| *at - tracker.connect.start),
+                    pair: tracker.first.map(|(_, pair)| pair),
+                    setup: tracker.first.map(|(at, _)| at - tracker.connect.start),
                     packets_sent: counts.iter().map(|counts| counts.sent).sum(),
                     packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
                     after: tracker.after(),

@@ -2,13 +2,14 @@
 
 use natbed_net::trace::{Event, Place};
 use natbed_net::{ProgramId, Record};
-use natbed_packet::Timestamp;
+use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
+use super::journey::Journey;
 use super::pairs::{PairStory, stories};
-use super::tell::{Teller, kind, seconds};
+use super::tell::{Teller, seconds};
 use super::{Chapter, Explanation, Step, verdict};
-use crate::log::gather_failure;
+use crate::log::{carries, gather_failure};
 use crate::peer::{PeerEvent, Signal};
 use crate::scenario::HoldState;
 
@@ -31,7 +32,7 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
     let mut chapters = vec![
         Chapter { title: "What each side learns about itself", steps: learnt(teller, &connection) },
         Chapter { title: "What they tell each other", steps: told(teller, &connection) },
-        Chapter { title: "What they try", steps: tried(teller, &stories) },
+        Chapter { title: "What they try", steps: tried(teller, &connection, &stories, result.pair.as_ref()) },
         Chapter { title: "What is decided", steps: decision(teller, &connection) },
         Chapter { title: "What happens afterwards", steps: afterwards(teller, &connection, result.after) },
     ];
@@ -63,61 +64,62 @@ fn events<'a>(
 
 fn learnt(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (record, side, event) in
-        events(teller, connection).take_while(|(record, ..)| record.time <= connection.decided)
-    {
-        let who = connection.names[side];
-        match event {
-            ice::Event::LocalCandidate { candidate, server } => {
-                let address = candidate.address;
-                let Some(server) = server else {
-                    steps.push(Step::new(
-                        record.time,
-                        format!("{who} has a socket at {address}: its host candidate."),
-                        Vec::new(),
-                    ));
-                    continue;
-                };
-                let text = match candidate.kind {
-                    CandidateType::Relayed => format!(
-                        "{who} asks {} for a relay and gets {address}: its relayed candidate. What arrives there \
-                         is passed on to {who}.",
-                        teller.endpoint(*server)
-                    ),
-                    _ => format!(
-                        "{who} asks {} which address it sees. The answer is {address}: {who}'s {}.",
-                        teller.endpoint(*server),
-                        kind(candidate.kind).replace("address", "candidate"),
-                    ),
-                };
-                let asked = teller.journeys.all.iter().rev().find(|journey| {
-                    journey.program == connection.agents[side]
-                        && journey.datagram.destination_endpoint() == Some(*server)
-                        && journey.at <= record.time
-                        && journey.arrived()
-                });
-                steps.push(Step::new(
-                    record.time,
-                    text,
-                    asked.map(|asked| teller.journey(asked)).unwrap_or_default(),
-                ));
+    let before = |(record, ..): &(&Record<PeerEvent>, _, _)| record.time <= connection.decided;
+    for (record, side, event) in events(teller, connection).take_while(before) {
+        let (who, agent) = (connection.names[side], connection.agents[side]);
+        let (text, evidence) = match event {
+            ice::Event::LocalCandidate { candidate, server: None } => {
+                (format!("{who} has a socket at {}: its host candidate.", candidate.address), Vec::new())
+            }
+            ice::Event::LocalCandidate { candidate, server: Some(server) } => {
+                let asked = asked(teller, agent, *server, record.time, candidate.kind);
+                (gathered(teller, who, candidate, *server), asked)
             }
             ice::Event::GatherFailed { server, why, .. } => {
                 let text = format!("{who} asks {}, but {}.", teller.endpoint(*server), gather_failure(*why));
-                let asked = teller.journeys.all.iter().find(|journey| {
-                    journey.program == connection.agents[side]
-                        && journey.datagram.destination_endpoint() == Some(*server)
-                });
-                steps.push(Step::new(
-                    record.time,
-                    text,
-                    asked.map(|asked| teller.journey(asked)).unwrap_or_default(),
-                ));
+                (text, asked(teller, agent, *server, record.time, CandidateType::ServerReflexive))
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        steps.push(Step::new(record.time, text, evidence));
     }
     steps
+}
+
+fn gathered(teller: &Teller<'_>, who: &str, candidate: &ice::Candidate, server: Endpoint) -> String {
+    let (server, address) = (teller.address(server), candidate.address);
+    match candidate.kind {
+        CandidateType::Relayed => format!(
+            "{who} asks {server} for a relay and gets {address}: its relayed candidate. What arrives there is passed \
+             on to {who}."
+        ),
+        _ => format!(
+            "{who} asks {server} which address it is seen from. The answer is {address}: {who}'s server-reflexive \
+             candidate."
+        ),
+    }
+}
+
+/// The way of the request that the server answered: the first to it, or for a relay the last Allocate.
+fn asked(
+    teller: &Teller<'_>,
+    agent: ProgramId,
+    server: Endpoint,
+    until: Timestamp,
+    kind: CandidateType,
+) -> Vec<String> {
+    let to_server = |journey: &&Journey| {
+        journey.program == agent
+            && journey.datagram.destination_endpoint() == Some(server)
+            && journey.at <= until
+    };
+    let mut requests = teller.journeys.all.iter().filter(to_server);
+    let request = match kind {
+        CandidateType::Relayed => requests
+            .rfind(|journey| carries(&journey.datagram) == "turn allocate request" && journey.arrived()),
+        _ => requests.next(),
+    };
+    request.map(|request| teller.journey(request)).unwrap_or_default()
 }
 
 fn told(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
@@ -155,53 +157,47 @@ fn told(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
     steps
 }
 
-/// Direct pairs in full, those that lead nowhere together; of relayed pairs those that worked.
-fn tried(teller: &Teller<'_>, stories: &[PairStory<'_>]) -> Vec<Step> {
+/// Direct pairs and the selected one in full; those that lead nowhere, and other relayed ones, together.
+fn tried(
+    teller: &Teller<'_>,
+    connection: &Connection<'_>,
+    stories: &[PairStory<'_>],
+    selected: Option<&ice::SelectedPair>,
+) -> Vec<Step> {
     let mut steps = Vec::new();
     let (mut nowhere, mut first_nowhere) = (Vec::new(), None);
-    let mut unneeded = 0;
-    for story in stories.iter().filter(|story| !story.tries.is_empty()) {
+    let (mut relays, mut first_relay) = (Vec::new(), None);
+    for story in stories {
+        let Some(first) = story.tries.first() else { continue };
         let relayed = teller.is_relayed(story.pair.base) || teller.is_relayed(story.pair.remote);
+        let is_selected = selected.is_some_and(|pair| {
+            story.program == connection.agents[0]
+                && (story.pair.base, story.pair.remote) == (pair.base, pair.remote.address)
+        });
         if story.leads_nowhere() {
-            first_nowhere = first_nowhere.or(story.tries.first().map(|journey| journey.at));
-            nowhere.extend(story.tries.first().map(|journey| nowhere_words(teller, story, journey)));
-        } else if relayed && story.succeeded.is_none() {
-            unneeded += 1;
+            first_nowhere.get_or_insert(first.at);
+            nowhere.push(story.line(teller, connection));
+        } else if relayed && !is_selected {
+            first_relay.get_or_insert(first.at);
+            relays.push(story.line(teller, connection));
         } else {
-            steps.push(story.step(teller));
+            steps.push(story.step(teller, connection));
         }
     }
     if let Some(at) = first_nowhere {
-        let text =
-            "Some candidates lead nowhere: private addresses mean something only on their own network.";
+        let text = "Some addresses lead nowhere: a private one means something on its own network only.";
         steps.push(Step::new(at, text, nowhere));
     }
-    steps.sort_by_key(|step| step.time_ns);
-    if unneeded > 0
-        && let Some(last) = steps.last().map(|step| Timestamp::from_nanos(step.time_ns))
-    {
-        let noun = if unneeded == 1 { "pair" } else { "pairs" };
-        steps.push(Step::new(
-            last,
-            format!("{unneeded} more {noun} through relays had no answer yet when it was decided."),
-            Vec::new(),
-        ));
+    if let Some(at) = first_relay {
+        let text = if selected.is_some_and(|pair| pair.relayed) {
+            "There are other ways through relays:"
+        } else {
+            "At the same time they try ways through relays, in case nothing else works:"
+        };
+        steps.push(Step::new(at, text, relays));
     }
+    steps.sort_by_key(|step| step.time_ns);
     steps
-}
-
-fn nowhere_words(teller: &Teller<'_>, story: &PairStory<'_>, journey: &super::journey::Journey) -> String {
-    let who = teller.node(teller.run.lowered.simulator.node_of(story.program));
-    let fate = match &journey.end {
-        super::journey::End::Dropped { .. } => format!("dropped {}", teller.drop_words(&journey.end)),
-        _ => "still under way".into(),
-    };
-    format!(
-        "packet #{}: {who} {} to {}: {fate}",
-        journey.packet.0,
-        teller.address(story.pair.base).trim_start_matches(who).trim_start_matches("'s "),
-        teller.address(story.pair.remote)
-    )
 }
 
 fn decision(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {

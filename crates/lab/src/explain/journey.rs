@@ -6,9 +6,9 @@ use natbed_nat::MappingView;
 use natbed_net::trace::{Direction, Event, NextHop, Place};
 use natbed_net::{DropReason, NodeId, PacketId, ProgramId, Record};
 use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
-use natbed_traversal::stun::{self, Attribute, AttributeType, Class, Message, Method, TransactionId};
-use natbed_traversal::turn::ChannelData;
+use natbed_traversal::stun::{Class, Message, Method, TransactionId};
 
+use crate::log::wrapped;
 use crate::peer::PeerEvent;
 
 /// One datagram from its program to its end.
@@ -25,43 +25,35 @@ pub(super) struct Journey {
 
 /// A station on the way.
 pub(super) struct Hop {
-    pub(super) at: Timestamp,
     pub(super) node: NodeId,
     pub(super) kind: HopKind,
 }
 
 pub(super) enum HopKind {
     /// A NAT rewrote it.
-    Translated {
-        before: Datagram,
-        after: Datagram,
-        direction: Direction,
-        mapping: Option<MappingView>,
-        /// Whether the table entry is new, and whom the packet permitted to send in.
-        created: bool,
-        opened: Option<Endpoint>,
-    },
+    Translated(Box<Translation>),
     /// A router or firewall passed it on.
-    Forwarded { mapping: Option<MappingView>, opened: Option<Endpoint> },
+    Forwarded { opened: Option<Endpoint> },
     /// A relay sent on what it carried.
-    Relayed { from: Datagram, to: Datagram },
+    Relayed { to: Datagram },
+}
+
+/// What a NAT made of a datagram.
+pub(super) struct Translation {
+    pub(super) before: Datagram,
+    pub(super) after: Datagram,
+    pub(super) direction: Direction,
+    pub(super) mapping: Option<MappingView>,
+    /// Whether the table entry is new, and whom the datagram permitted to send in.
+    pub(super) created: bool,
+    pub(super) opened: Option<Endpoint>,
 }
 
 /// The end of a journey.
 pub(super) enum End {
     UnderWay,
-    Delivered {
-        at: Timestamp,
-        node: NodeId,
-        datagram: Datagram,
-    },
-    Dropped {
-        at: Timestamp,
-        place: Place,
-        datagram: Datagram,
-        reason: DropReason,
-        mapping: Option<MappingView>,
-    },
+    Delivered { node: NodeId, datagram: Datagram },
+    Dropped { place: Place, datagram: Datagram, reason: DropReason, mapping: Option<MappingView> },
 }
 
 /// All journeys of a run, in the order in which they began.
@@ -109,9 +101,8 @@ impl Journeys {
                 let Place::Node(node) = record.place else { return };
                 if let Some(index) = relays.and_then(|parent| self.by_packet.get(&parent).copied()) {
                     self.by_packet.insert(*packet, index);
-                    let from = self.all[index].last_datagram().clone();
-                    let kind = HopKind::Relayed { from, to: datagram.clone() };
-                    self.all[index].hops.push(Hop { at, node, kind });
+                    let kind = HopKind::Relayed { to: datagram.clone() };
+                    self.all[index].hops.push(Hop { node, kind });
                     self.all[index].end = End::UnderWay;
                 } else {
                     self.begin(*packet, *program, node, at, datagram, *next);
@@ -125,7 +116,7 @@ impl Journeys {
             Event::MappingCreated { packet, .. } => pending.created = Some(*packet),
             Event::FilterOpened { packet, remote, .. } => pending.opened = Some((*packet, *remote)),
             Event::Translated { packet, before, after, direction, mapping } => {
-                let kind = HopKind::Translated {
+                let translation = Translation {
                     before: before.clone(),
                     after: after.clone(),
                     direction: *direction,
@@ -133,21 +124,21 @@ impl Journeys {
                     created: pending.take_created(*packet),
                     opened: pending.take_opened(*packet),
                 };
-                self.pass(record, *packet, kind);
+                self.pass(record, *packet, HopKind::Translated(Box::new(translation)));
             }
-            Event::Forwarded { packet, mapping, .. } => {
+            Event::Forwarded { packet, .. } => {
                 let opened = pending.take_opened(*packet);
-                self.pass(record, *packet, HopKind::Forwarded { mapping: mapping.clone(), opened });
+                self.pass(record, *packet, HopKind::Forwarded { opened });
             }
             Event::Delivered { packet, datagram, .. } => {
                 if let (Place::Node(node), Some(journey)) = (record.place, self.journey_mut(*packet)) {
-                    journey.end = End::Delivered { at, node, datagram: datagram.clone() };
+                    journey.end = End::Delivered { node, datagram: datagram.clone() };
                 }
             }
             Event::Dropped { packet, datagram, reason, mapping } => {
                 let (place, datagram, mapping) = (record.place, datagram.clone(), mapping.clone());
                 if let Some(journey) = self.journey_mut(*packet).filter(|journey| !journey.arrived()) {
-                    journey.end = End::Dropped { at, place, datagram, reason: *reason, mapping };
+                    journey.end = End::Dropped { place, datagram, reason: *reason, mapping };
                 }
             }
             _ => {}
@@ -178,7 +169,7 @@ impl Journeys {
 
     fn pass(&mut self, record: &Record<PeerEvent>, packet: PacketId, kind: HopKind) {
         if let (Place::Node(node), Some(journey)) = (record.place, self.journey_mut(packet)) {
-            journey.hops.push(Hop { at: record.time, node, kind });
+            journey.hops.push(Hop { node, kind });
         }
     }
 
@@ -190,23 +181,6 @@ impl Journeys {
 impl Journey {
     pub(super) fn arrived(&self) -> bool {
         matches!(self.end, End::Delivered { .. })
-    }
-
-    /// The entries that the datagram made, with the NATs that they are in.
-    pub(super) fn created(&self) -> impl Iterator<Item = (NodeId, &MappingView)> {
-        self.hops.iter().filter_map(|hop| match &hop.kind {
-            HopKind::Translated { mapping: Some(mapping), created: true, .. } => Some((hop.node, mapping)),
-            _ => None,
-        })
-    }
-
-    fn last_datagram(&self) -> &Datagram {
-        match (&self.end, self.hops.last().map(|hop| &hop.kind)) {
-            (End::Delivered { datagram, .. }, _) => datagram,
-            (_, Some(HopKind::Translated { after, .. })) => after,
-            (_, Some(HopKind::Relayed { to, .. })) => to,
-            _ => &self.datagram,
-        }
     }
 }
 
@@ -235,12 +209,5 @@ fn check_in(datagram: &Datagram) -> Option<(Class, TransactionId)> {
         let is_check = message.method() == Method::Binding && message.class() != Class::Indication;
         is_check.then(|| (message.class(), message.transaction_id()))
     };
-    if stun::is_channel_data(&udp.payload) {
-        return binding(ChannelData::parse(&udp.payload)?.data);
-    }
-    let message = Message::parse(&udp.payload).ok()?;
-    match message.attribute(AttributeType::DATA) {
-        Some(Attribute::Data(inner)) => binding(inner),
-        _ => binding(&udp.payload),
-    }
+    binding(wrapped(&udp.payload).unwrap_or(&udp.payload))
 }

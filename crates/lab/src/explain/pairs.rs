@@ -7,8 +7,9 @@ use natbed_traversal::ice::{self, PairAddresses};
 use natbed_traversal::stun::TransactionId;
 
 use super::Step;
+use super::connection::Connection;
 use super::journey::{End, Journey};
-use super::tell::{Teller, port_pair};
+use super::tell::Teller;
 use crate::peer::PeerEvent;
 
 /// The checks of one agent on one pair.
@@ -89,34 +90,46 @@ impl<'a> PairStory<'a> {
     }
 
     /// The story as one step.
-    pub(super) fn step(&self, teller: &Teller<'a>) -> Step {
+    pub(super) fn step(&self, teller: &Teller<'a>, connection: &Connection<'_>) -> Step {
         let at = self.tries.first().map_or(Timestamp::ZERO, |journey| journey.at);
-        let who = teller.node(teller.run.lowered.simulator.node_of(self.program));
-        let through = if teller.is_relayed(self.pair.base) { " through her relay" } else { "" };
-        let through = through.replace("her", "its");
         let times = match self.tries.len() {
             1 => "once".to_owned(),
+            2 => "twice".to_owned(),
             count => format!("{count} times"),
         };
         let fates = self.fates();
-        let words: Vec<String> = fates.iter().map(|(_, journey)| self.fate(teller, journey)).collect();
-        let text = format!(
-            "{who}{through} tries {}, {times}: {}.",
-            teller.address(self.pair.remote),
-            join_fates(&words),
-        );
+        let words: Vec<String> =
+            fates.iter().map(|(_, journey)| self.fate(teller, connection, journey)).collect();
+        let (who, remote) = (self.who(teller), teller.address(self.pair.remote));
+        let text = format!("{who} tries {remote}, {times}: {}.", join_fates(&words));
         let mut evidence: Vec<String> =
             fates.iter().flat_map(|(_, journey)| teller.journey(journey)).collect();
         if self.succeeded.is_none()
             && let Some(answer) = self.answers.first()
         {
-            evidence.push("the answer:".into());
             evidence.extend(teller.journey(answer));
         }
         if let Some(why) = self.failure.as_ref().filter(|_| self.succeeded.is_none()) {
             evidence.push(format!("the check failed: {}", crate::log::check_failure(why)));
         }
         Step::new(at, text, evidence)
+    }
+
+    /// The story in a line: the last fate.
+    pub(super) fn line(&self, teller: &Teller<'a>, connection: &Connection<'_>) -> String {
+        let (who, remote) = (self.who(teller), teller.address(self.pair.remote));
+        match self.fates().last() {
+            Some((_, journey)) => {
+                let fate = self.fate(teller, connection, journey);
+                format!("packet #{}: {who} to {remote}: {fate}", journey.packet.0)
+            }
+            None => format!("{who} to {remote}: still under way"),
+        }
+    }
+
+    fn who(&self, teller: &Teller<'a>) -> String {
+        let who = teller.node(teller.run.lowered.simulator.node_of(self.program));
+        if teller.is_relayed(self.pair.base) { format!("{who}, through its relay,") } else { who.to_owned() }
     }
 
     /// The first journey of each fate, in order: what changed from try to try.
@@ -136,7 +149,8 @@ impl<'a> PairStory<'a> {
         fates
     }
 
-    fn fate(&self, teller: &Teller<'a>, journey: &Journey) -> String {
+    fn fate(&self, teller: &Teller<'a>, connection: &Connection<'_>, journey: &Journey) -> String {
+        let peer = connection.names[usize::from(self.program == connection.agents[0])];
         match &journey.end {
             End::UnderWay => "still under way".into(),
             End::Dropped { place, reason, .. } => {
@@ -144,10 +158,11 @@ impl<'a> PairStory<'a> {
             }
             End::Delivered { .. } => {
                 match (&self.succeeded, self.answers.first().map(|answer| &answer.end)) {
+                    (Some((_, mapped)), _) if *mapped == self.pair.base => {
+                        format!("it arrives, {peer} answers, and the pair works")
+                    }
                     (Some((_, mapped)), _) => {
-                        let seen = if *mapped == self.pair.base { "" } else { " that it comes from " };
-                        let mapped = if seen.is_empty() { String::new() } else { port_pair(Some(*mapped)) };
-                        format!("it arrives and is answered{seen}{mapped}: the pair works")
+                        format!("it arrives, {peer} answers that it sees {mapped}, and the pair works")
                     }
                     (None, Some(End::Dropped { place, reason, .. })) => format!(
                         "it arrives, but the answer is dropped at {} [{}]",
@@ -155,9 +170,9 @@ impl<'a> PairStory<'a> {
                         reason.as_str()
                     ),
                     (None, Some(End::Delivered { .. })) => {
-                        "it arrives, but the answer comes back another way".into()
+                        "it arrives, but the answer comes back another way, which does not count".into()
                     }
-                    (None, _) => "it arrives".into(),
+                    (None, _) => "it arrives, with no answer yet".into(),
                 }
             }
         }
@@ -168,6 +183,6 @@ fn join_fates(words: &[String]) -> String {
     match words {
         [] => "still under way".into(),
         [only] => only.clone(),
-        [first, rest @ ..] => format!("first {first}; later {}", rest.join("; then ")),
+        [first, rest @ ..] => format!("first {first}; later {}", rest.join(", then ")),
     }
 }

@@ -1,9 +1,10 @@
 //! A plain datagram: whether it stays in the subnet, what the router rewrites, the table row, and its end.
 
+use natbed_net::trace::Direction;
 use natbed_packet::Transport;
 
 use super::journey::{End, HopKind, Journey};
-use super::tell::Teller;
+use super::tell::{Teller, port_pair};
 use super::{Chapter, Explanation, Step};
 use crate::peer::send_payload;
 use crate::scenario::Delivery;
@@ -46,22 +47,20 @@ fn why(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
     for hop in &journey.hops {
         let at = teller.node(hop.node);
         match &hop.kind {
-            HopKind::Translated { before, after, direction, .. } => {
-                use natbed_net::trace::Direction;
-                lines.push(match direction {
-                    Direction::Outbound => format!(
-                        "{at} puts its own address in place of the private one, which nobody on the internet could \
-                         answer, and notes in its table whom {} stands for.",
-                        super::tell::port_pair(after.source_endpoint())
-                    ),
-                    Direction::Inbound => format!(
-                        "{at} may let it in because its table says whom {} stands for, and its filter knows the \
-                         sender.",
-                        super::tell::port_pair(before.destination_endpoint())
-                    ),
-                    Direction::Hairpin => format!("{at} finds the destination behind itself and turns the packet around."),
-                });
-            }
+            HopKind::Translated(translation) => lines.push(match translation.direction {
+                Direction::Outbound => format!(
+                    "{at} puts its own address in place of the private one, which nobody on the internet could \
+                     answer, and notes in its table whom {} stands for.",
+                    port_pair(translation.after.source_endpoint())
+                ),
+                Direction::Inbound => format!(
+                    "{at} may let it in because its table says whom {} stands for, and its filter knows the sender.",
+                    port_pair(translation.before.destination_endpoint())
+                ),
+                Direction::Hairpin => {
+                    format!("{at} finds the destination behind itself and turns the packet around.")
+                }
+            }),
             HopKind::Forwarded { .. } => lines.push(format!("{at} passes it on without rewriting.")),
             HopKind::Relayed { .. } => {}
         }

@@ -6,11 +6,11 @@ use natbed_nat::behavior::{Behavior, Filtering, Kind, Mapping};
 use natbed_nat::{MappingView, Permitted, Remote};
 use natbed_net::trace::{Direction, Event, NextHop, Place};
 use natbed_net::{DropReason, NodeId};
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
 use super::connection::Connection;
-use super::journey::{End, Hop, HopKind, Journey, Journeys};
+use super::journey::{End, Hop, HopKind, Journey, Journeys, Translation};
 use crate::log::carries;
 use crate::peer::PeerEvent;
 use crate::run::{Run, is_relayed};
@@ -166,51 +166,58 @@ impl<'a> Teller<'a> {
     fn hop(&self, hop: &Hop) -> String {
         let at = self.place(Place::Node(hop.node));
         match &hop.kind {
-            HopKind::Translated { before, after, direction, mapping, created, opened } => {
-                let entry = mapping.as_ref().map(|mapping| entry(mapping)).unwrap_or_default();
+            HopKind::Translated(translation) => {
+                let Translation { before, after, direction, mapping, created, opened } = &**translation;
+                let entry = mapping.as_ref().map(entry);
                 match direction {
-                    Direction::Outbound => {
-                        let how = if *created { "makes a new table entry" } else { "has a table entry" };
-                        let opened = opened.map(|remote| {
-                            format!("; from now on it lets in {}", self.lets_in(hop.node, remote))
-                        });
-                        format!(
-                            "{at} {how}{entry} and rewrites the source {} to {}{}",
-                            port_pair(before.source_endpoint()),
-                            port_pair(after.source_endpoint()),
-                            opened.unwrap_or_default(),
-                        )
-                    }
+                    Direction::Outbound => self.outbound(hop.node, &at, after, entry, *created, *opened),
                     Direction::Inbound => {
                         let why = mapping.as_ref().and_then(|mapping| {
                             before.source_endpoint().map(|source| self.why_in(hop.node, mapping, source))
                         });
+                        let entry = entry.map(|entry| format!(" (entry {entry})")).unwrap_or_default();
                         format!(
-                            "{at} lets it in{}{entry}, and rewrites the destination {} to {}",
+                            "{at} lets it in{}{entry} and makes the destination {}",
                             why.unwrap_or_default(),
-                            port_pair(before.destination_endpoint()),
                             port_pair(after.destination_endpoint()),
                         )
                     }
                     Direction::Hairpin => format!(
-                        "{at} turns it around (hairpin){entry}: now it goes from {} to {}",
+                        "{at} turns it around (hairpin): now it goes from {} to {}",
                         port_pair(after.source_endpoint()),
                         port_pair(after.destination_endpoint()),
                     ),
                 }
             }
-            HopKind::Forwarded { opened, .. } => match opened {
-                Some(remote) => {
-                    format!("{at} passes it on, and from now on lets in {}", self.lets_in(hop.node, *remote))
-                }
-                None => format!("{at} passes it on unchanged"),
-            },
-            HopKind::Relayed { to, .. } => format!(
-                "{at} relays what it carries from {} to {}",
+            HopKind::Forwarded { opened: Some(remote) } => {
+                format!("{at} passes it on; from now on it lets in {}", self.lets_in(hop.node, *remote))
+            }
+            HopKind::Forwarded { opened: None } => format!("{at} passes it on unchanged"),
+            HopKind::Relayed { to } => format!(
+                "{at} relays what it carries, from {} to {}",
                 port_pair(to.source_endpoint()),
                 port_pair(to.destination_endpoint()),
             ),
         }
+    }
+
+    fn outbound(
+        &self,
+        node: NodeId,
+        at: &str,
+        after: &Datagram,
+        entry: Option<String>,
+        created: bool,
+        opened: Option<Endpoint>,
+    ) -> String {
+        let how = match entry {
+            Some(entry) if created => format!(" (new entry {entry})"),
+            Some(entry) => format!(" (entry {entry})"),
+            None => String::new(),
+        };
+        let opened = opened.map(|remote| format!("; from now on it lets in {}", self.lets_in(node, remote)));
+        let source = port_pair(after.source_endpoint());
+        format!("{at} makes the source {source}{how}{}", opened.unwrap_or_default())
     }
 
     fn end(&self, journey: &Journey) -> String {
@@ -228,7 +235,7 @@ impl<'a> Teller<'a> {
         let End::Dropped { place, datagram, reason, mapping, .. } = end else { return String::new() };
         let mut text = format!("at {} [{}]: {}", self.place(*place), reason.as_str(), reason.explanation());
         if let Some(mapping) = mapping {
-            text += &format!("; its{}", entry(mapping));
+            text += &format!("; entry {}", entry(mapping));
             if matches!(reason, DropReason::Nat(natbed_nat::DropReason::Filtered)) {
                 let source = port_pair(datagram.source_endpoint());
                 text += &format!(" lets in {}, not {source}", permitted(&mapping.permitted));
@@ -253,9 +260,12 @@ impl<'a> Teller<'a> {
             Remote::Endpoint(endpoint) => endpoint == source,
         });
         match (self.nat(node).map(|nat| nat.behavior.filtering), by) {
-            (Some(Filtering::EndpointIndependent), _) => ", as it lets in anyone:".into(),
-            (_, Some(_)) => format!(", as {} has been sent to:", port_pair(Some(source))),
-            _ => ":".into(),
+            (Some(Filtering::EndpointIndependent), _) => ", as it does anyone,".into(),
+            (Some(Filtering::AddressDependent), Some(_)) => {
+                format!(", as it has been sent to {},", source.ip)
+            }
+            (_, Some(_)) => format!(", as it has been sent to {source},"),
+            _ => String::new(),
         }
     }
 }
@@ -294,17 +304,17 @@ pub(super) fn behavior_words(behavior: &Behavior) -> String {
     }
 }
 
-/// ` entry 192.168.1.10:50123 = 203.0.113.1:40111 for 198.51.100.1:3478`.
+/// `192.168.1.10:50123 = 203.0.113.1:40111 for 198.51.100.1:3478`.
 pub(super) fn entry(mapping: &MappingView) -> String {
     let destination = match mapping.destination {
         Remote::Any => "any destination".into(),
-        Remote::Address(ip) => format!("destination {ip}"),
-        Remote::Endpoint(endpoint) => format!("destination {endpoint}"),
+        Remote::Address(ip) => ip.to_string(),
+        Remote::Endpoint(endpoint) => endpoint.to_string(),
     };
     if mapping.internal == mapping.external {
-        format!(" entry for {}, {destination}", mapping.internal)
+        format!("{} for {destination}", mapping.internal)
     } else {
-        format!(" entry {} = {} for {destination}", mapping.internal, mapping.external)
+        format!("{} = {} for {destination}", mapping.internal, mapping.external)
     }
 }
 

@@ -3,7 +3,7 @@
 use natbed_nat::Remote;
 use natbed_nat::behavior::Mapping;
 use natbed_net::DropReason;
-use natbed_net::trace::Place;
+use natbed_net::trace::{Direction, Place};
 use natbed_packet::Endpoint;
 
 use super::connection::Connection;
@@ -33,10 +33,13 @@ pub(super) fn why(
         }
         return reasons;
     }
+    let mut kept: Vec<Kept> = Vec::new();
     for story in stories.iter().filter(direct).filter(|story| !story.leads_nowhere()) {
-        for journey in &story.tries {
-            if let Some(reason) = kept_out(teller, journey) {
-                push(&mut reasons, reason);
+        for reason in story.tries.iter().filter_map(|journey| kept_out(teller, journey)) {
+            match kept.iter_mut().find(|known| (&known.sender, &known.nat) == (&reason.sender, &reason.nat)) {
+                Some(known) if reason.rank < known.rank => *known = reason,
+                Some(_) => {}
+                None => kept.push(reason),
             }
         }
         if story.tries.iter().any(|journey| journey.arrived()) {
@@ -44,14 +47,14 @@ pub(super) fn why(
             push(
                 &mut reasons,
                 format!(
-                    "A check from {who} to {} did arrive, but no answer came back the way it went, and only that counts \
+                    "What {who} sends to {} arrives, but no answer comes back the way it went, and only that counts \
                  (RFC 8445 section 7.2.5.2.1).",
                     teller.address(story.pair.remote)
                 ),
             );
         }
     }
-    reasons.truncate(4);
+    kept.into_iter().for_each(|kept| push(&mut reasons, kept.text));
     if stories.iter().all(|story| story.leads_nowhere() || !direct(&story)) {
         reasons.push(format!(
             "Neither {} nor {} had an address to try that leads to the other.",
@@ -74,42 +77,72 @@ fn push(reasons: &mut Vec<String>, reason: String) {
     }
 }
 
+/// Why a NAT kept out what a host sent; of several reasons the lowest rank says most.
+struct Kept {
+    sender: String,
+    nat: String,
+    rank: u8,
+    text: String,
+}
+
 /// The NAT that kept a check out, and why: by the filter's table or for another reason.
-fn kept_out(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
-    let End::Dropped { place: Place::Node(node), datagram, reason, mapping, .. } = &journey.end else {
+fn kept_out(teller: &Teller<'_>, journey: &Journey) -> Option<Kept> {
+    let End::Dropped { place: Place::Node(node), datagram, reason, mapping } = &journey.end else {
         return None;
     };
     let nat = teller.nat(*node)?;
     let (sender, source) = (teller.node(journey.node), datagram.source_endpoint()?);
+    let kept = |rank, text| Some(Kept { sender: sender.to_owned(), nat: nat.name.clone(), rank, text });
     let Some(mapping) =
         mapping.as_ref().filter(|_| *reason == DropReason::Nat(natbed_nat::DropReason::Filtered))
     else {
-        return Some(format!("{} drops what {sender} sends: {}.", nat.name, reason.explanation()));
+        return kept(2, format!("{} drops what {sender} sends: {}.", nat.name, reason.explanation()));
     };
-    let same_address = mapping.permitted.iter().find_map(|permitted| match permitted.remote {
+    let sent_to = mapping.permitted.iter().find_map(|permitted| match permitted.remote {
         Remote::Endpoint(remote) if remote.ip == source.ip => Some(remote),
         _ => None,
     });
-    let lets_in = permitted(&mapping.permitted);
-    let Some(expected) = same_address else {
-        return Some(format!(
-            "{} lets in only {lets_in}, so it keeps out what {sender} sends from {source}: its filter has not seen a \
-             packet go there.",
-            nat.name
-        ));
+    let made_for = match mapping.destination {
+        Remote::Any => None,
+        Remote::Address(ip) => Some(ip.to_string()),
+        Remote::Endpoint(endpoint) => Some(teller.address(endpoint)),
     };
-    Some(format!(
-        "{} lets in {expected}, where it has been sent to, but {sender}'s packets come from port {}{}.",
-        nat.name,
-        source.port,
-        new_port(teller, journey, source)
-    ))
+    match (sent_to, made_for) {
+        (Some(expected), _) => kept(
+            0,
+            format!(
+                "{} ({}) lets in {expected}, where it has been sent to, but {sender}'s packets come from port {}{}.",
+                nat.name,
+                nat.type_name,
+                source.port,
+                new_port(teller, journey, source)
+            ),
+        ),
+        (None, Some(made_for)) => kept(
+            0,
+            format!(
+                "{} ({}) made {} for {made_for} alone, and keeps out what {sender} sends there.",
+                nat.name, nat.type_name, mapping.external
+            ),
+        ),
+        (None, None) => kept(
+            1,
+            format!(
+                "{} ({}) lets in only {}, and so keeps out what {sender} sends from {source}.",
+                nat.name,
+                nat.type_name,
+                permitted(&mapping.permitted)
+            ),
+        ),
+    }
 }
 
 /// `: a gives each destination a port of its own`, where that is why the source is another than was expected.
 fn new_port(teller: &Teller<'_>, journey: &Journey, source: Endpoint) -> String {
     let translated = journey.hops.iter().find_map(|hop| match &hop.kind {
-        HopKind::Translated { after, .. } if after.source_endpoint() == Some(source) => teller.nat(hop.node),
+        HopKind::Translated(translation) if translation.after.source_endpoint() == Some(source) => {
+            teller.nat(hop.node)
+        }
         _ => None,
     });
     match translated {
@@ -129,24 +162,21 @@ fn let_in(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
         return None;
     }
     let sender = teller.node(journey.node);
-    journey.hops.iter().rev().find_map(|hop| match &hop.kind {
-        HopKind::Translated { before, mapping, direction: natbed_net::trace::Direction::Inbound, .. } => {
-            let nat = teller.nat(hop.node)?;
-            let source = before.source_endpoint()?;
-            let why = match mapping.as_ref().map(|mapping| mapping.permitted.as_slice()) {
-                Some([only]) if only.remote == Remote::Any => "lets in anyone".to_owned(),
-                Some(_) => format!("lets in {source}, as a packet had gone there before"),
-                None => "filters nothing".to_owned(),
-            };
-            Some(format!("{sender}'s check gets in because {} {why}.", nat.name))
-        }
-        HopKind::Translated { direction: natbed_net::trace::Direction::Hairpin, .. } => {
-            let nat = teller.nat(hop.node)?;
-            Some(format!(
-                "{sender}'s check gets in because {} turns packets for its own outside around.",
-                nat.name
-            ))
-        }
-        _ => None,
+    journey.hops.iter().rev().find_map(|hop| {
+        let HopKind::Translated(translation) = &hop.kind else { return None };
+        let nat = teller.nat(hop.node)?;
+        let why = match translation.direction {
+            Direction::Outbound => return None,
+            Direction::Inbound => {
+                let source = translation.before.source_endpoint()?;
+                match translation.mapping.as_ref().map(|mapping| mapping.permitted.as_slice()) {
+                    Some([only]) if only.remote == Remote::Any => "lets in anyone".to_owned(),
+                    Some(_) => format!("lets in {source}, where it has been sent to"),
+                    None => "filters nothing".to_owned(),
+                }
+            }
+            Direction::Hairpin => "turns packets for its own outside around".to_owned(),
+        };
+        Some(format!("{sender}'s check gets in: {} ({}) {why}.", nat.name, nat.type_name))
     })
 }

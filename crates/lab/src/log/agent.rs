@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::peer::Discard;
 
 /// The event's name and what it needs.
-#[expect(clippy::too_many_lines, reason = "one short arm for each event is easiest to look up")]
 pub(super) fn ice(event: &Event) -> (&'static str, Value) {
     match event {
         Event::GatheringState(state) => ("gathering", json!({ "state": gathering(*state) })),

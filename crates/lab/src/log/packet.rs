@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use natbed_nat::{MappingView, Remote};
 use natbed_net::PacketId;
 use natbed_packet::{Datagram, Endpoint, Icmp, IcmpErrorKind, Transport};
-use natbed_traversal::stun;
+use natbed_traversal::stun::{self, Attribute, AttributeType, Message};
+use natbed_traversal::turn::ChannelData;
 use serde_json::{Value, json};
 
 /// A datagram as a JSON object.
@@ -53,13 +54,33 @@ pub fn remote(remote: Remote) -> String {
 /// What a datagram carries, in a few words: `stun binding request`, `icmp port unreachable`, `text "hello"`.
 pub fn carries(datagram: &Datagram) -> String {
     match &datagram.transport {
-        Transport::Udp(udp) => stun::describe(&udp.payload).unwrap_or_else(|| data(&udp.payload)),
+        Transport::Udp(udp) => payload(&udp.payload),
         Transport::Tcp(_) => "tcp segment".into(),
         Transport::Icmp(Icmp::Query(query)) => {
             format!("icmp echo {}", if query.reply { "reply" } else { "request" })
         }
         Transport::Icmp(Icmp::Error(error)) => format!("icmp {}", icmp_error(error.kind)),
         Transport::Fragment { .. } => "fragment".into(),
+    }
+}
+
+/// STUN and TURN by name, with what is wrapped for a relay; other data as it is.
+fn payload(bytes: &[u8]) -> String {
+    let Some(text) = stun::describe(bytes) else { return data(bytes) };
+    match wrapped(bytes) {
+        Some(inner) => format!("{text} with {}", stun::describe(inner).unwrap_or_else(|| data(inner))),
+        None => text,
+    }
+}
+
+/// What a datagram between a TURN client and its server carries for a peer (RFC 8656 sections 11 and 12).
+pub(crate) fn wrapped(bytes: &[u8]) -> Option<&[u8]> {
+    if stun::is_channel_data(bytes) {
+        return ChannelData::parse(bytes).map(|channel| channel.data);
+    }
+    match Message::parse(bytes).ok()?.attribute(AttributeType::DATA)? {
+        Attribute::Data(inner) => Some(inner),
+        _ => None,
     }
 }
 
