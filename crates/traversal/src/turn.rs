@@ -18,7 +18,7 @@ pub use server::Server;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientSocket(pub Endpoint);
 
-/// "A transport address that exists on the server and is used for sending application data to and from a peer" (RFC 8656
+/// "A transport address on the TURN server that is used for relaying packets between the client and a peer" (RFC 8656
 /// section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayedAddress(pub Endpoint);
@@ -38,6 +38,9 @@ pub struct FiveTuple {
 
 /// The protocol number of UDP in REQUESTED-TRANSPORT (RFC 8656 section 18.8).
 const UDP: u8 = 17;
+/// What a Send or Data indication may wrap: the 65 535 octets of a message but for the longest XOR-PEER-ADDRESS, and the header
+/// and padding of DATA.
+const MAX_DATA: usize = 65_535 - 24 - 4 - 3;
 /// What both sides say they are (RFC 8656 section 5).
 const SOFTWARE: &str = "natbed";
 

@@ -21,7 +21,7 @@ pub enum Attribute<'a> {
         /// From the other port.
         port: bool,
     },
-    /// Whose credential MESSAGE-INTEGRITY is made with; under 509 octets.
+    /// Whose credential MESSAGE-INTEGRITY is made with; to be under 509 octets.
     Username(&'a str),
     /// HMAC-SHA1 of the message.
     MessageIntegrity(&'a [u8; 20]),
@@ -116,10 +116,9 @@ pub struct ErrorCode<'a> {
     pub reason: &'a str,
 }
 
-/// "a UTF-8 encoded sequence of fewer than 128 characters (which can be as long as 763 bytes)" (RFC 8489 section 14.8).
+/// "fewer than 128 characters (which can be as long as 509 bytes when encoding them or 763 bytes when decoding them)" (RFC
+/// 8489 section 14.8); usernames are to be parsed up to the same length (section 14.3).
 const MAX_TEXT: usize = 763;
-/// "The value of USERNAME [...] MUST contain a UTF-8-encoded sequence of fewer than 509 bytes" (RFC 8489 section 14.3).
-const MAX_USERNAME: usize = 508;
 
 impl<'a> Attribute<'a> {
     /// The type.
@@ -175,7 +174,7 @@ impl<'a> Attribute<'a> {
                 let flags = u32::from_be_bytes(value.try_into().ok()?);
                 Self::ChangeRequest { ip: flags & CHANGE_IP != 0, port: flags & CHANGE_PORT != 0 }
             }
-            AttributeType::USERNAME => Self::Username(text(value, MAX_USERNAME)?),
+            AttributeType::USERNAME => Self::Username(text(value)?),
             AttributeType::MESSAGE_INTEGRITY => Self::MessageIntegrity(value.try_into().ok()?),
             AttributeType::MESSAGE_INTEGRITY_SHA256 => {
                 let valid = (16..=32).contains(&value.len()) && value.len().is_multiple_of(4);
@@ -187,8 +186,8 @@ impl<'a> Attribute<'a> {
             AttributeType::LIFETIME => Self::Lifetime(u32::from_be_bytes(value.try_into().ok()?)),
             AttributeType::XOR_PEER_ADDRESS => Self::XorPeerAddress(decode_xor(value, id)?),
             AttributeType::DATA => Self::Data(value),
-            AttributeType::REALM => Self::Realm(text(value, MAX_TEXT)?),
-            AttributeType::NONCE => Self::Nonce(text(value, MAX_TEXT)?),
+            AttributeType::REALM => Self::Realm(text(value)?),
+            AttributeType::NONCE => Self::Nonce(text(value)?),
             AttributeType::XOR_RELAYED_ADDRESS => Self::XorRelayedAddress(decode_xor(value, id)?),
             AttributeType::REQUESTED_ADDRESS_FAMILY => Self::RequestedAddressFamily(decode_family(value)?),
             AttributeType::EVEN_PORT => Self::EvenPort { reserve: value.first()? & 0x80 != 0 },
@@ -210,14 +209,14 @@ impl<'a> Attribute<'a> {
                 Self::AddressErrorCode(family?, error)
             }
             AttributeType::PASSWORD_ALGORITHMS => Self::PasswordAlgorithms(value),
-            AttributeType::ALTERNATE_DOMAIN => Self::AlternateDomain(text(value, MAX_TEXT)?),
+            AttributeType::ALTERNATE_DOMAIN => Self::AlternateDomain(text(value)?),
             AttributeType::ICMP => {
                 let value: [u8; 8] = value.try_into().ok()?;
                 let what = u16::from_be_bytes([value[2], value[3]]);
                 let data = u32::from_be_bytes([value[4], value[5], value[6], value[7]]);
                 Self::Icmp { icmp_type: value[2] >> 1, code: what & 0x01FF, data }
             }
-            AttributeType::SOFTWARE => Self::Software(text(value, MAX_TEXT)?),
+            AttributeType::SOFTWARE => Self::Software(text(value)?),
             AttributeType::ALTERNATE_SERVER => Self::AlternateServer(decode_address(value)?),
             AttributeType::FINGERPRINT => Self::Fingerprint(u32::from_be_bytes(value.try_into().ok()?)),
             AttributeType::ICE_CONTROLLED => Self::IceControlled(u64::from_be_bytes(value.try_into().ok()?)),
@@ -290,8 +289,8 @@ impl<'a> Attribute<'a> {
 const CHANGE_IP: u32 = 0x4;
 const CHANGE_PORT: u32 = 0x2;
 
-fn text(value: &[u8], max: usize) -> Option<&str> {
-    if value.len() > max { None } else { std::str::from_utf8(value).ok() }
+fn text(value: &[u8]) -> Option<&str> {
+    if value.len() > MAX_TEXT { None } else { std::str::from_utf8(value).ok() }
 }
 
 fn leading_u16(value: &[u8]) -> Option<u16> {
@@ -356,7 +355,7 @@ fn decode_error(value: &[u8]) -> Option<(Option<Family>, ErrorCode<'_>)> {
         return None;
     }
     let code = u16::from(class) * 100 + u16::from(number);
-    Some((decode_family(&[family]), ErrorCode { code, reason: text(reason, MAX_TEXT)? }))
+    Some((decode_family(&[family]), ErrorCode { code, reason: text(reason)? }))
 }
 
 fn encode_error(family: u8, error: ErrorCode<'_>, out: &mut Vec<u8>) {

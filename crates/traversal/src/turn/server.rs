@@ -309,6 +309,8 @@ impl Server {
                 self.request(now, tuple, &message);
                 Ok(())
             }
+            // A keepalive: "No response is generated for an indication" (RFC 8489 section 6.3.2).
+            (Class::Indication, Method::Binding) => Ok(()),
             (Class::Indication, Method::Send) => self.send_indication(tuple, &message, bytes),
             _ => Err(DiscardReason::Unexpected),
         }

@@ -65,12 +65,17 @@ fn rfc8489_14_only_first_duplicate_counts() {
 }
 
 #[test]
-fn rfc8489_14_3_username_is_under_509_octets() {
-    let long = "u".repeat(509);
-    let bytes = binding(|b| b.attribute(Attribute::Username(&long)));
-    assert_eq!(Message::parse(&bytes).unwrap().username(), None);
-    let bytes = binding(|b| b.attribute(Attribute::Username(&long[1..])));
-    assert_eq!(Message::parse(&bytes).unwrap().username(), Some(&long[1..]));
+fn rfc8489_14_3_username_realm_nonce_and_software_are_parsed_up_to_763_octets() {
+    let long = "r".repeat(764);
+    for (text, valid) in [(&long[..], false), (&long[1..], true)] {
+        let bytes = binding(|b| {
+            b.attribute(Attribute::Username(text)).attribute(Attribute::Realm(text));
+            b.attribute(Attribute::Nonce(text)).attribute(Attribute::Software(text))
+        });
+        let message = Message::parse(&bytes).unwrap();
+        let parsed = [message.username(), message.realm(), message.nonce(), message.software()];
+        assert_eq!(parsed, [valid.then_some(text); 4]);
+    }
 }
 
 #[test]

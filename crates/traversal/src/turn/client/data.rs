@@ -9,6 +9,7 @@ use natbed_packet::{Endpoint, Timestamp};
 use super::{Client, Event, Failure, Purpose, SendError, State};
 use crate::Transmit;
 use crate::stun::{Attribute, AttributeType, Builder, Class, Message, Method, TransactionId};
+use crate::turn::MAX_DATA;
 use crate::turn::channel::{CHANNEL_LIFETIME, CHANNEL_NUMBERS, ChannelData};
 
 /// Permissions last 5 minutes (RFC 8656 section 9); a refresh may take 39.5 s.
@@ -17,8 +18,6 @@ const PERMISSION_REFRESH: Duration = Duration::from_secs(240);
 const CHANNEL_REFRESH: Duration = CHANNEL_LIFETIME.saturating_sub(Duration::from_secs(60));
 /// Datagrams that wait for a permission; what comes after them is refused.
 const MAX_QUEUED: usize = 64;
-/// What a Send indication may wrap: see the server's limit.
-const MAX_DATA: usize = 65_535 - 24 - 4 - 3;
 
 /// What the client knows of the permission for an address.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use crate::stun::{
 };
 use crate::turn::{SOFTWARE, UDP};
 
-/// "the client should refresh [...] about 1 minute before the allocation expires" (RFC 8656 section 8).
+/// "It is suggested that the client refresh the allocation roughly 1 minute before it expires" (RFC 8656 section 8).
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 /// How often a request is sent anew because its nonce was stale, before the server is thought to be making fun.
 const MAX_STALE: u8 = 3;

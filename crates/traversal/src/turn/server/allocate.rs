@@ -125,6 +125,7 @@ impl Server {
             Some(Attribute::EvenPort { reserve: true }) if additional => return Err(Rejection::BAD_REQUEST),
             Some(Attribute::EvenPort { reserve: true }) => Want::EvenPair,
             Some(_) => Want::Even,
+            None if request.has(AttributeType::EVEN_PORT) => return Err(Rejection::BAD_REQUEST),
             None => Want::Any,
         };
         match request.additional_address_family() {

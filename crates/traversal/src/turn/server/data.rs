@@ -10,11 +10,7 @@ use super::{AllocationId, DiscardReason, Effect, Rejection, Server, Success, Tim
 use crate::stun::{Attribute, AttributeType, Builder, Class, Message, Method, TransactionId};
 use crate::turn::channel::{CHANNEL_LIFETIME, CHANNEL_NUMBERS, ChannelData};
 use crate::turn::permission::PERMISSION_LIFETIME;
-use crate::turn::{FiveTuple, PeerSocket, RelayedAddress};
-
-/// What a Data indication may wrap: a message's 65 535 octets but for the longest XOR-PEER-ADDRESS, the header of DATA and
-/// its padding.
-const MAX_DATA: usize = 65_535 - 24 - 4 - 3;
+use crate::turn::{FiveTuple, MAX_DATA, PeerSocket, RelayedAddress};
 
 impl Server {
     /// Carries out a CreatePermission request (RFC 8656 section 10.2).

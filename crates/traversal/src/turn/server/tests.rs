@@ -162,6 +162,23 @@ fn plain_binding_requests_are_answered() {
 }
 
 #[test]
+fn binding_indications_are_taken_in_silence() {
+    let mut bytes = Vec::new();
+    Builder::new(&mut bytes, Class::Indication, Method::Binding, TransactionId([1; 12]));
+    assert_eq!(Bench::new().exchange(CLIENT, &bytes.into()), []);
+}
+
+#[test]
+fn rfc8656_2_the_server_endpoint_is_part_of_the_5_tuple() {
+    let mut bench = Bench::new();
+    bench.allocate(CLIENT);
+    bench.permit(CLIENT, PEER);
+    let other = Endpoint::new(LOCAL.ip, 3479);
+    bench.server.handle_client(bench.now, other, CLIENT, &send(PEER, b"x"));
+    assert_eq!(bench.effects(), discard(CLIENT.0, other, DiscardReason::NoAllocation));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let run = || {
         let mut bench = Bench::new();

@@ -128,6 +128,15 @@ fn rfc8656_7_2_even_port_is_even() {
 }
 
 #[test]
+fn malformed_even_port_or_token_is_400() {
+    let mut bench = Bench::new();
+    for kind in [AttributeType::EVEN_PORT, AttributeType::RESERVATION_TOKEN] {
+        let malformed = Attribute::Other(kind, &[]);
+        assert_eq!(bench.request(CLIENT, Method::Allocate, &[UDP, malformed]).code(), Some(400));
+    }
+}
+
+#[test]
 fn rfc8656_7_2_even_port_with_reservation_holds_the_next_port_for_30_s() {
     let mut bench = Bench::new();
     let reserve = [UDP, Attribute::EvenPort { reserve: true }];
