@@ -8,10 +8,10 @@ use proptest::prelude::*;
 const EVERYTHING: &str = include_str!("../src/scenario/tests/everything.toml");
 
 fn builds(text: &str) {
-    if let Ok(scenario) = parse(text.as_bytes()) {
-        if let Err(error) = lower(&scenario, scenario.seed) {
-            panic!("{error}\n{}", show(&scenario));
-        }
+    if let Ok(scenario) = parse(text.as_bytes())
+        && let Err(error) = lower(&scenario, scenario.seed)
+    {
+        panic!("{error}\n{}", show(&scenario));
     }
 }
 
@@ -44,7 +44,7 @@ proptest! {
         let types = ["symmetric", "static", "firewall", "none", "EIM/EIF", "tcp-only"];
         let mut text = "format = 1\n[stun.s]\n[turn.t]\n".to_owned();
         for (at, (kind, behind, mode)) in nats.iter().enumerate() {
-            text += &format!("[nat.n{at}]\ntype = \"{}\"\n", types[*kind]);
+            text += &format!("[host.own{at}]\nbehind = \"n{at}\"\n[nat.n{at}]\ntype = \"{}\"\n", types[*kind]);
             text += &format!("ipv6 = \"{}\"\n", ["off", "routed", "firewalled"][*mode]);
             let behind = behind.index(at + 1);
             if behind < at {
