@@ -1,6 +1,7 @@
 //! Whatever the scenario reader accepts, the network can be built from.
 
 use natbed_lab::lower::lower;
+use natbed_lab::run::{Options, run};
 use natbed_lab::scenario::templates::TEMPLATES;
 use natbed_lab::scenario::{parse, show};
 use proptest::prelude::*;
@@ -19,6 +20,28 @@ fn builds(text: &str) {
 fn templates_and_the_longest_example_build() {
     TEMPLATES.iter().for_each(|template| builds(template.text));
     builds(EVERYTHING);
+}
+
+#[test]
+fn templates_meet_their_expectations() {
+    for template in TEMPLATES {
+        let scenario = parse(template.text.as_bytes()).expect("valid");
+        let result = run(&scenario, &Options::default()).expect("buildable");
+        assert!(result.met(), "{}: {:?} {:?}", template.name, result.connections, result.sends);
+    }
+}
+
+#[test]
+fn what_is_shown_runs_to_the_same_result() {
+    for text in TEMPLATES.iter().map(|template| template.text).chain([EVERYTHING]) {
+        let scenario = parse(text.as_bytes()).expect("valid");
+        let shown = parse(show(&scenario).as_bytes()).expect("valid");
+        let [given, shown] = [scenario, shown].map(|scenario| {
+            let result = run(&scenario, &Options { log: true, ..Options::default() }).expect("buildable");
+            format!("{:?}\n{:?}\n{:#?}", result.connections, result.sends, result.log())
+        });
+        assert!(given == shown, "{text}");
+    }
 }
 
 proptest! {
