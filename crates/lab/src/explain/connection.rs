@@ -11,6 +11,7 @@ use super::tell::{Teller, seconds};
 use super::{Chapter, Explanation, Step, verdict};
 use crate::log::{carries, gather_failure};
 use crate::peer::{PeerEvent, Signal};
+use crate::run::Outcome;
 use crate::scenario::HoldState;
 
 /// One connection, and the part of the log that tells of its set-up.
@@ -33,7 +34,7 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
         Chapter { title: "What each side learns about itself", steps: learnt(teller, &connection) },
         Chapter { title: "What they tell each other", steps: told(teller, &connection) },
         Chapter { title: "What they try", steps: tried(teller, &connection, &stories, result.pair.as_ref()) },
-        Chapter { title: "What is decided", steps: decision(teller, &connection) },
+        Chapter { title: "What is decided", steps: decision(teller, &connection, result.outcome) },
         Chapter { title: "What happens afterwards", steps: afterwards(teller, &connection, result.after) },
     ];
     chapters.retain(|chapter| !chapter.steps.is_empty());
@@ -165,49 +166,73 @@ fn tried(
     selected: Option<&ice::SelectedPair>,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    let (mut nowhere, mut first_nowhere) = (Vec::new(), None);
-    let (mut relays, mut first_relay) = (Vec::new(), None);
-    for story in stories {
-        let Some(first) = story.tries.first() else { continue };
+    let (mut nowhere, mut relays, mut alike) =
+        (Together::default(), Together::default(), Together::default());
+    for story in stories.iter().filter(|story| !story.tries.is_empty()) {
         let relayed = teller.is_relayed(story.pair.base) || teller.is_relayed(story.pair.remote);
         let is_selected = selected.is_some_and(|pair| {
             story.program == connection.agents[0]
                 && (story.pair.base, story.pair.remote) == (pair.base, pair.remote.address)
         });
+        let like = |other: &&PairStory<'_>| story.is_like(other);
         if story.leads_nowhere() {
-            first_nowhere.get_or_insert(first.at);
-            nowhere.push(story.line(teller, connection));
+            nowhere.add(story, teller, connection);
         } else if relayed && !is_selected {
-            first_relay.get_or_insert(first.at);
-            relays.push(story.line(teller, connection));
+            relays.add(story, teller, connection);
+        } else if stories.iter().take_while(|other| !std::ptr::eq(*other, story)).filter(like).count() > 1 {
+            alike.add(story, teller, connection);
         } else {
             steps.push(story.step(teller, connection));
         }
     }
-    if let Some(at) = first_nowhere {
-        let text = "Some addresses lead nowhere: a private one means something on its own network only.";
-        steps.push(Step::new(at, text, nowhere));
-    }
-    if let Some(at) = first_relay {
-        let text = if selected.is_some_and(|pair| pair.relayed) {
-            "There are other ways through relays:"
-        } else {
-            "At the same time they try ways through relays, in case nothing else works:"
-        };
-        steps.push(Step::new(at, text, relays));
-    }
+    let relayed = selected.is_some_and(|pair| pair.relayed);
+    let others = if relayed {
+        "There are other ways through relays:"
+    } else {
+        "Meanwhile they try ways through relays:"
+    };
+    steps.extend(
+        nowhere.step("Some addresses lead nowhere: a private one means something on its own network only."),
+    );
+    steps.extend(relays.step(others));
+    steps.extend(alike.step("It goes the same way with every new port that a NAT gives:"));
     steps.sort_by_key(|step| step.time_ns);
     steps
 }
 
-fn decision(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
+/// Pairs that are told together, a line each.
+#[derive(Default)]
+struct Together {
+    first: Option<Timestamp>,
+    lines: Vec<String>,
+}
+
+impl Together {
+    const MOST: usize = 8;
+
+    fn add(&mut self, story: &PairStory<'_>, teller: &Teller<'_>, connection: &Connection<'_>) {
+        self.first = self.first.or(story.tries.first().map(|journey| journey.at));
+        self.lines.push(story.line(teller, connection));
+    }
+
+    fn step(mut self, text: &str) -> Option<Step> {
+        let more = self.lines.len().saturating_sub(Self::MOST);
+        if more > 0 {
+            self.lines.truncate(Self::MOST);
+            self.lines.push(format!("and {more} more"));
+        }
+        self.first.map(|at| Step::new(at, text, self.lines))
+    }
+}
+
+fn decision(teller: &Teller<'_>, connection: &Connection<'_>, outcome: Outcome) -> Vec<Step> {
     let mut steps = Vec::new();
     for (record, side, event) in
         events(teller, connection).take_while(|(record, ..)| record.time <= connection.decided)
     {
         let who = connection.names[side];
         let text = match event {
-            ice::Event::RelayWait { until, .. } => format!(
+            ice::Event::RelayWait { until, .. } if outcome == Outcome::Relay => format!(
                 "{who} has a path through a relay that works, and waits for a better one until {} at least.",
                 seconds(*until)
             ),

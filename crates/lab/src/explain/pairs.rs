@@ -89,6 +89,13 @@ impl<'a> PairStory<'a> {
             })
     }
 
+    /// Whether the other agent's or this one's story is the same but for addresses: it arrived and did not work.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let arrived =
+            |story: &Self| story.succeeded.is_none() && story.tries.iter().any(|journey| journey.arrived());
+        self.program == other.program && arrived(self) && arrived(other)
+    }
+
     /// The story as one step.
     pub(super) fn step(&self, teller: &Teller<'a>, connection: &Connection<'_>) -> Step {
         let at = self.tries.first().map_or(Timestamp::ZERO, |journey| journey.at);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use natbed_nat::behavior::{Behavior, Filtering, Kind, Mapping};
 use natbed_nat::{MappingView, Permitted, Remote};
 use natbed_net::trace::{Direction, Event, NextHop, Place};
-use natbed_net::{DropReason, NodeId};
+use natbed_net::{DropReason, NodeId, ProgramId};
 use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
@@ -35,14 +35,19 @@ impl<'a> Teller<'a> {
             }
         }
         for record in run.log() {
-            let Place::Node(node) = record.place else { continue };
-            let Event::Program { event: PeerEvent::Ice(event), .. } = &record.event else { continue };
-            let candidate = match event {
-                ice::Event::LocalCandidate { candidate, .. } => candidate,
-                ice::Event::PeerReflexive { side: ice::Side::Local, candidate, .. } => candidate,
+            let Event::Program { program, event: PeerEvent::Ice(event) } = &record.event else { continue };
+            let (owner, candidate) = match event {
+                ice::Event::LocalCandidate { candidate, .. }
+                | ice::Event::PeerReflexive { side: ice::Side::Local, candidate, .. } => {
+                    (*program, candidate)
+                }
+                ice::Event::PeerReflexive { side: ice::Side::Remote, candidate, .. } => {
+                    (peer_of(run, *program), candidate)
+                }
                 _ => continue,
             };
-            let owner = run.place(Place::Node(node));
+            let simulator = &run.lowered.simulator;
+            let owner = simulator.node_name(simulator.node_of(owner));
             names.entry(candidate.address).or_insert_with(|| format!("{owner}'s {}", kind(candidate.kind)));
         }
         Self { scenario, run, journeys, names }
@@ -268,6 +273,17 @@ impl<'a> Teller<'a> {
             _ => String::new(),
         }
     }
+}
+
+/// The other agent of a connection.
+fn peer_of(run: &Run, program: ProgramId) -> ProgramId {
+    let agents = &run.lowered.agents;
+    let peer = agents.iter().find_map(|(from, to)| match program {
+        _ if program == *from => Some(*to),
+        _ if program == *to => Some(*from),
+        _ => None,
+    });
+    peer.unwrap_or(program)
 }
 
 /// `a, symmetric: a new port for every destination (…)`.

@@ -47,9 +47,8 @@ pub(super) fn why(
             push(
                 &mut reasons,
                 format!(
-                    "What {who} sends to {} arrives, but no answer comes back the way it went, and only that counts \
-                 (RFC 8445 section 7.2.5.2.1).",
-                    teller.address(story.pair.remote)
+                    "What {who} sends arrives, but the answer does not come back the way the question went, and only \
+                 that counts (RFC 8445 section 7.2.5.2.1)."
                 ),
             );
         }

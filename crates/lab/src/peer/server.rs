@@ -34,9 +34,9 @@ impl StunPeer {
             match server {
                 Some(server) => servers.push(server),
                 None => {
-                    servers.extend(own.iter().flat_map(|ip| {
-                        ports.iter().map(|port| BindingServer::new(Endpoint::new(*ip, *port)))
-                    }))
+                    let endpoints =
+                        own.iter().flat_map(|ip| ports.iter().map(|port| Endpoint::new(*ip, *port)));
+                    servers.extend(endpoints.map(BindingServer::new));
                 }
             }
         }
