@@ -4,6 +4,7 @@ mod conclude;
 mod connect;
 mod hostile;
 mod keep;
+mod pairs;
 mod roles;
 mod trickle;
 mod world;

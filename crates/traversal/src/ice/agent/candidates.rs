@@ -38,7 +38,7 @@ impl Agent {
     /// Takes away a socket that the host has lost, as when its address changes. What went over it is lost too.
     pub fn remove_local(&mut self, now: Timestamp, base: Endpoint) {
         let Some(place) = self.base_at(base) else { return };
-        self.forget_questions(place);
+        self.forget_socket(place);
         for lost in self.cut_relays(place).into_iter().chain([place]) {
             self.lose_base(lost);
         }

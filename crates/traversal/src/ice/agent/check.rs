@@ -143,7 +143,7 @@ impl Agent {
                     }
                     Some(RetransmitStep::GiveUp) | None => {
                         let check = self.session.checks.swap_remove(place);
-                        self.fail_check(&check, CheckFailure::Timeout);
+                        self.fail_check(now, &check, CheckFailure::Timeout);
                     }
                 }
             }

@@ -137,7 +137,7 @@ impl Agent {
         self.session.pac = None;
         if over {
             let none = self.session.checklist.pairs().is_empty();
-            self.fail(if none { Failure::NoPairs } else { Failure::NoValidPair });
+            self.fail(now, if none { Failure::NoPairs } else { Failure::NoValidPair });
         }
     }
 
@@ -151,12 +151,13 @@ impl Agent {
                 .any(|check| !check.cancelled && check.timer.sent() < Schedule::default().rc)
     }
 
-    pub(super) fn fail(&mut self, why: Failure) {
+    pub(super) fn fail(&mut self, now: Timestamp, why: Failure) {
         let session = &mut self.session;
         session.state = State::Failed;
         session.checks.clear();
         (session.nominating, session.reconsider, session.pac) = (None, None, None);
         self.events.push_back(Event::Failed { why });
+        self.release_relays(now);
     }
 
     /// RFC 8445 section 8.3.1.

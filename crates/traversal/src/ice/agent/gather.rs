@@ -92,6 +92,18 @@ impl Gatherer {
         }
     }
 
+    /// Drops what is still under way with STUN servers, and the mappings that were kept.
+    pub(super) fn forget_questions(&mut self) {
+        self.questions.clear();
+        self.bindings.clear();
+        self.forget_mappings();
+    }
+
+    fn forget_mappings(&mut self) {
+        self.mappings.clear();
+        self.refresh = None;
+    }
+
     fn is_done(&self) -> bool {
         self.questions.is_empty()
             && self.bindings.iter().all(|binding| binding.refresh)
@@ -228,8 +240,7 @@ impl Agent {
     /// section 5.1.1.4).
     fn refresh_mappings(&mut self, now: Timestamp) {
         if self.session.state != State::Running {
-            self.gatherer.mappings.clear();
-            self.gatherer.refresh = None;
+            return self.gatherer.forget_mappings();
         }
         if self.gatherer.refresh.is_some_and(|refresh| refresh <= now) {
             self.gatherer.refresh = Some(now + REFRESH);
@@ -239,8 +250,8 @@ impl Agent {
         }
     }
 
-    /// Drops what was under way from a base.
-    pub(super) fn forget_questions(&mut self, base: usize) {
+    /// Drops what is under way from a socket.
+    pub(super) fn forget_socket(&mut self, base: usize) {
         self.gatherer.questions.retain(|question| question.base != base);
         self.gatherer.bindings.retain(|binding| binding.base != base);
         self.gatherer.mappings.retain(|&(mapped, ..)| mapped != base);

@@ -209,6 +209,7 @@ impl Agent {
         }
         self.events.push_back(Event::Restarted { ufrag: self.credentials().ufrag().to_owned() });
         self.release_relays(now);
+        self.gatherer.forget_questions();
         self.offer_bases(now);
         if old.gathering != GatheringState::New {
             self.gather(now);

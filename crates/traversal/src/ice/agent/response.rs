@@ -36,7 +36,7 @@ impl Agent {
         match self.verdict(&check, response, message) {
             Ok(mapped) => self.succeed_check(now, &check, mapped),
             Err(CheckFailure::RoleConflict) => self.handle_role_conflict(&check),
-            Err(why) => self.fail_check(&check, why),
+            Err(why) => self.fail_check(now, &check, why),
         }
     }
 
@@ -126,7 +126,7 @@ impl Agent {
     }
 
     /// RFC 8445 section 7.2.5.2. A cancelled check fails without consequence: a newer one decides.
-    pub(super) fn fail_check(&mut self, check: &Check, why: CheckFailure) {
+    pub(super) fn fail_check(&mut self, now: Timestamp, check: &Check, why: CheckFailure) {
         self.note_failure(check, why);
         if let CheckFailure::NonSymmetric { .. } = why {
             let base = self.session.checklist.get(check.pair).base;
@@ -138,7 +138,12 @@ impl Agent {
         if check.use_candidate && self.session.nominating == Some(check.pair) {
             self.session.valid.retain(|valid| valid.pair != check.pair);
             self.set_state(check.pair, PairState::Failed);
-            return self.fail(Failure::NominationFailed);
+            self.session.nominating = None;
+            // Not "while the timer is still running" (RFC 8863 section 4): till then another pair may do.
+            if self.session.pac.is_none() {
+                self.fail(now, Failure::NominationFailed);
+            }
+            return;
         }
         if self.session.checklist.get(check.pair).state == PairState::InProgress {
             self.set_state(check.pair, PairState::Failed);
