@@ -6,6 +6,7 @@ pub mod log;
 pub mod lower;
 pub mod matrix;
 pub mod oracle;
+pub mod outcome;
 pub mod peer;
 pub mod quantity;
 pub mod report;

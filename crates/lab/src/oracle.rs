@@ -28,6 +28,7 @@ mod tests;
 
 use std::fmt;
 
+pub use crate::outcome::Outcome;
 use natbed_nat::behavior::Behavior;
 
 pub use address::{Address, External, Ip, NatId, Toward};
@@ -96,34 +97,6 @@ impl fmt::Display for Side {
             Self::A => "a",
             Self::B => "b",
         })
-    }
-}
-
-/// What comes of a pair, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// They reach each other without a relay.
-    Direct,
-    /// They reach each other through a TURN server.
-    Relay,
-    /// They do not reach each other.
-    Fail,
-}
-
-impl Outcome {
-    /// `direct`, `relay` or `fail`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Relay => "relay",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

@@ -9,30 +9,9 @@ use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice::{self, SelectedPair};
 
 use crate::lower::{Lowered, lower};
+pub use crate::outcome::Outcome;
 use crate::peer::PeerEvent;
 use crate::scenario::{CandidateType, Connect, Delivery, Expected, HoldState, Scenario, ServerKind};
-
-/// A connection's fate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// The selected pair has no relay in it.
-    Direct,
-    /// A transport address of the selected pair belongs to a TURN allocation.
-    Relay,
-    /// No pair was selected.
-    Fail,
-}
-
-impl Outcome {
-    /// `direct`, `relay` or `fail`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Relay => "relay",
-            Self::Fail => "fail",
-        }
-    }
-}
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,8 +20,8 @@ impl<P: Program> Simulator<P> {
             Fault::SetLink { node, link } => {
                 for id in self.nodes[node.index()].interfaces.clone() {
                     let interface = &mut self.interfaces[id.index()];
-                    interface.up.configure(link.clone());
-                    interface.down.configure(link.clone());
+                    interface.up.configure(link);
+                    interface.down.configure(link);
                 }
             }
             Fault::ChangeAddress { node, old, new } => self.change_address(node, old, new),

@@ -112,8 +112,8 @@ impl<P: Program> Simulator<P> {
                 node: spec.node,
                 network: spec.network,
                 addresses: spec.addresses.clone(),
-                up: Direction::new(spec.link.clone(), up),
-                down: Direction::new(spec.link.clone(), down),
+                up: Direction::new(spec.link, up),
+                down: Direction::new(spec.link, down),
             });
         }
         Ok(())
