@@ -1,0 +1,305 @@
+//! A NAT as a list of entries.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use natbed_packet::{Endpoint, Timestamp};
+
+use super::{RANGE, remote};
+use crate::behavior::{
+    Behavior, FilterScope, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Refresh, ReplyMapping,
+    Unsolicited,
+};
+use crate::{DropReason, Nat, Remote};
+
+/// An entry of the reference.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) internal: Endpoint,
+    pub(super) external: Endpoint,
+    pub(super) first: Endpoint,
+    pub(super) deadline: u64,
+    pub(super) replied: bool,
+    pub(super) unsolicited: bool,
+    /// Each remote that was sent to, and when its permission ends by itself.
+    pub(super) sent_to: Vec<(Endpoint, u64)>,
+    pub(super) serial: usize,
+}
+
+pub(super) struct Model {
+    pub(super) behavior: Behavior,
+    pub(super) pool: Vec<IpAddr>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) sessions: Vec<(Endpoint, Endpoint, usize)>,
+    pub(super) serial: usize,
+    pub(super) now: u64,
+}
+
+pub(super) type Passed = Result<(Endpoint, Endpoint, bool), DropReason>;
+
+impl Model {
+    fn nanos(duration: Duration) -> u64 {
+        u64::try_from(duration.as_nanos()).expect("short")
+    }
+
+    fn first_timeout(&self) -> u64 {
+        Self::nanos(self.behavior.udp_timeout_new.unwrap_or(self.behavior.udp_timeout))
+    }
+
+    fn same_key(&self, one: Endpoint, other: Endpoint) -> bool {
+        match self.behavior.mapping {
+            Mapping::EndpointIndependent => true,
+            Mapping::AddressDependent => one.ip == other.ip,
+            Mapping::AddressAndPortDependent => one == other,
+        }
+    }
+
+    fn same_filter(&self, one: Endpoint, other: Endpoint) -> bool {
+        match self.behavior.filtering {
+            Filtering::EndpointIndependent => true,
+            Filtering::AddressDependent => one.ip == other.ip,
+            Filtering::AddressAndPortDependent => one == other,
+        }
+    }
+
+    pub(super) fn advance(&mut self, now: u64) {
+        self.now = now;
+        self.entries.retain(|entry| now < entry.deadline);
+        let entries = &self.entries;
+        self.sessions.retain(|(_, _, serial)| entries.iter().any(|entry| entry.serial == *serial));
+    }
+
+    pub(super) fn lets_in(&self, entry: &Entry, from: Endpoint) -> bool {
+        let permits = |entry: &Entry| {
+            self.behavior.filtering == Filtering::EndpointIndependent
+                || entry.sent_to.iter().any(|(to, ends)| self.same_filter(*to, from) && self.now < *ends)
+        };
+        let siblings = |other: &&Entry| !other.unsolicited && other.internal == entry.internal;
+        permits(entry)
+            || (self.behavior.filter_scope == FilterScope::Endpoint
+                && self.entries.iter().filter(siblings).any(permits))
+    }
+
+    fn place_for(&self, from: Endpoint, to: Endpoint) -> Option<usize> {
+        let session = self.sessions.iter().find(|(internal, remote, _)| (*internal, *remote) == (from, to));
+        if let Some((_, _, serial)) = session {
+            return self.entries.iter().position(|entry| entry.serial == *serial);
+        }
+        self.entries
+            .iter()
+            .position(|entry| !entry.unsolicited && entry.internal == from && self.same_key(entry.first, to))
+    }
+
+    /// `chosen` is the external endpoint that the engine gave.
+    fn send(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Result<usize, DropReason> {
+        let ends = self.behavior.filter_timeout.map_or(u64::MAX, |timeout| self.now + Self::nanos(timeout));
+        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
+        let place = match self.place_for(from, to) {
+            Some(place) => {
+                let entry = &mut self.entries[place];
+                if self.behavior.refresh != Refresh::Inbound {
+                    entry.deadline = self.now + if entry.replied { full } else { first };
+                }
+                place
+            }
+            None => {
+                self.check_limits(from)?;
+                let external = self.check_choice(from, to, chosen)?;
+                self.add(from, external, to, false);
+                self.entries.len() - 1
+            }
+        };
+        let sent_to = &mut self.entries[place].sent_to;
+        sent_to.retain(|(known, _)| *known != to);
+        sent_to.push((to, ends));
+        Ok(place)
+    }
+
+    fn add(&mut self, internal: Endpoint, external: Endpoint, first: Endpoint, unsolicited: bool) {
+        self.serial += 1;
+        self.entries.push(Entry {
+            internal,
+            external,
+            first,
+            deadline: self.now + self.first_timeout(),
+            replied: false,
+            unsolicited,
+            sent_to: Vec::new(),
+            serial: self.serial,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.behavior.max_mappings.is_some_and(|max| self.entries.len() >= max as usize)
+    }
+
+    fn of_host(&self, ip: IpAddr) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| !entry.unsolicited && entry.internal.ip == ip)
+    }
+
+    fn check_limits(&self, from: Endpoint) -> Result<(), DropReason> {
+        if self.is_full() {
+            return Err(DropReason::TableFull);
+        }
+        match self.behavior.max_mappings_per_host {
+            Some(max) if self.of_host(from.ip).count() >= max as usize => Err(DropReason::Quota),
+            _ => Ok(()),
+        }
+    }
+
+    fn block_of(&self, port: u16) -> Option<u16> {
+        self.behavior.port_block.map(|size| (port - RANGE.first) / size)
+    }
+
+    /// Whether a mapping from `from` to `to` may have `external`.
+    fn may_have(&self, from: Endpoint, to: Endpoint, external: Endpoint) -> bool {
+        let taken = self.entries.iter().any(|entry| {
+            entry.external == external && (!self.behavior.port_overloading || self.same_key(entry.first, to))
+        });
+        let parity = !self.behavior.port_parity || external.port % 2 == from.port % 2;
+        let pinned = self.behavior.pooling == Pooling::Paired || self.behavior.port_block.is_some();
+        let address = !pinned || self.of_host(from.ip).all(|entry| entry.external.ip == external.ip);
+        let block = self.block_of(external.port);
+        let own_block = self.of_host(from.ip).all(|entry| self.block_of(entry.external.port) == block);
+        let others_block = block.is_some()
+            && self
+                .entries
+                .iter()
+                .filter(|entry| !entry.unsolicited && entry.internal.ip != from.ip)
+                .any(|entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block);
+        let whole_block = self.behavior.port_block.is_none_or(|size| block < Some(16 / size));
+        !taken && parity && address && own_block && !others_block && whole_block
+    }
+
+    fn check_choice(
+        &self,
+        from: Endpoint,
+        to: Endpoint,
+        chosen: Option<Endpoint>,
+    ) -> Result<Endpoint, DropReason> {
+        let all =
+            self.pool.iter().flat_map(|ip| (RANGE.first..=RANGE.last).map(|port| Endpoint::new(*ip, port)));
+        if !all.into_iter().any(|external| self.may_have(from, to, external)) {
+            return Err(DropReason::PortsExhausted);
+        }
+        let chosen = chosen.expect("the engine has a port, as there is one");
+        assert!(self.may_have(from, to, chosen), "{chosen} for {from} to {to}");
+        let own = Endpoint::new(chosen.ip, from.port);
+        let preserves = self.behavior.ports == PortAssignment::Preserve && self.behavior.port_block.is_none();
+        if preserves && RANGE.contains(from.port) && self.may_have(from, to, own) {
+            assert_eq!(chosen, own, "a free port is preserved");
+        }
+        Ok(chosen)
+    }
+
+    fn receive(&mut self, from: Endpoint, to: Endpoint) -> Result<usize, DropReason> {
+        let overloads = self.behavior.port_overloading;
+        let here = |entry: &Entry| entry.external == to;
+        let exact = self
+            .entries
+            .iter()
+            .position(|entry| here(entry) && (!overloads || self.same_key(entry.first, from)));
+        let place = match exact {
+            Some(place) if self.entries[place].unsolicited => {
+                if self.same_key(self.entries[place].first, from) {
+                    self.entries[place].deadline = self.now + self.first_timeout();
+                }
+                return Err(DropReason::NoMapping);
+            }
+            Some(place) if self.lets_in(&self.entries[place], from) => place,
+            _ => {
+                let mapping = |entry: &Entry| here(entry) && !entry.unsolicited;
+                let other = self.entries.iter().position(|entry| mapping(entry) && self.lets_in(entry, from));
+                let any = self.entries.iter().any(mapping);
+                other.ok_or(if any { DropReason::Filtered } else { DropReason::NoMapping })?
+            }
+        };
+        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
+        let entry = &mut self.entries[place];
+        if !entry.replied {
+            entry.replied = true;
+            entry.deadline = entry.deadline.max(entry.deadline - first + full);
+        }
+        if self.behavior.refresh != Refresh::Outbound {
+            entry.deadline = self.now + full;
+        }
+        let session = (entry.internal, from, entry.serial);
+        let inbound = self.behavior.reply_mapping == ReplyMapping::InboundSession;
+        if inbound && !self.sessions.iter().any(|known| (known.0, known.1) == (session.0, session.1)) {
+            self.sessions.push(session);
+        }
+        Ok(place)
+    }
+
+    pub(super) fn outbound(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Passed {
+        let ours = self.pool.contains(&to.ip);
+        if ours && self.behavior.hairpinning == Hairpinning::Off {
+            return Err(DropReason::HairpinOff);
+        }
+        let sender = self.send(from, to, chosen)?;
+        let external = self.entries[sender].external;
+        if !ours {
+            return Ok((external, to, false));
+        }
+        let receiver = self.receive(external, to)?;
+        let internal = self.behavior.hairpinning == Hairpinning::InternalSource;
+        Ok((if internal { from } else { external }, self.entries[receiver].internal, true))
+    }
+
+    pub(super) fn inbound(&mut self, from: Endpoint, to: Endpoint) -> Passed {
+        if !self.pool.contains(&to.ip) {
+            return Err(DropReason::NotForUs);
+        }
+        let place = self.receive(from, to).inspect_err(|_| {
+            let same = |entry: &Entry| {
+                entry.external == to && (!self.behavior.port_overloading || self.same_key(entry.first, from))
+            };
+            let takes = self.behavior.unsolicited == Unsolicited::CreatesState;
+            if takes && !self.entries.iter().any(same) && !self.is_full() {
+                self.add(to, to, from, true);
+            }
+        })?;
+        Ok((from, self.entries[place].internal, true))
+    }
+
+    /// What a snapshot must show: endpoints, expiry, flags, and for each candidate remote whether it may send in.
+    pub(super) fn check_snapshot(&self, nat: &Nat) {
+        let views = nat.snapshot(Timestamp::from_nanos(self.now));
+        let mut shown: Vec<_> = views
+            .iter()
+            .map(|view| {
+                (view.internal, view.external, view.expires.as_nanos(), view.replied, view.unsolicited)
+            })
+            .collect();
+        let mut expected: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.internal, entry.external, entry.deadline, entry.replied, entry.unsolicited))
+            .collect();
+        shown.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(shown, expected);
+        for view in views.iter().filter(|view| !view.unsolicited) {
+            let entry = self
+                .entries
+                .iter()
+                .find(|entry| {
+                    (entry.internal, entry.external) == (view.internal, view.external)
+                        && (!self.behavior.port_overloading || shows(view.destination, entry.first))
+                })
+                .expect("the same entries");
+            for from in (1..4).flat_map(|host| (0..3).map(move |port| remote((host, port)))) {
+                let shown = view.permitted.iter().any(|permitted| shows(permitted.remote, from));
+                assert_eq!(shown, self.lets_in(entry, from), "{from} in {view:?}");
+            }
+        }
+    }
+}
+
+fn shows(shown: Remote, endpoint: Endpoint) -> bool {
+    match shown {
+        Remote::Any => true,
+        Remote::Address(ip) => ip == endpoint.ip,
+        Remote::Endpoint(shown) => shown == endpoint,
+    }
+}
