@@ -5,6 +5,7 @@
 //! only if there was none.
 
 mod addresses;
+mod counts;
 mod leaf;
 mod names;
 mod pool;
@@ -18,6 +19,7 @@ mod subnets;
 pub mod templates;
 mod types;
 mod wiring;
+mod words;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

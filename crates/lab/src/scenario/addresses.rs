@@ -7,9 +7,10 @@ use std::ops::Range;
 use natbed_packet::{Family, Prefix};
 use toml::Spanned;
 
+use super::counts::{Counts, members};
 use super::leaf::{Mtu, OneOrMany};
 use super::pool::{self, Addresses};
-use super::resolved::{Attachment, HostId, Ipv6Mode, NatId, NetworkId, NodeId, ServerId};
+use super::resolved::{Attachment, HostId, Ipv6Mode, NatId, NodeId, ServerId};
 use super::spec::Optional;
 use super::subnets::{self, Plan};
 use super::wiring::{ServerSpec, Wiring};
@@ -345,58 +346,6 @@ fn routed_subnets(wiring: &Wiring<'_>, plan: &Plan) -> Vec<Prefix> {
         [ipv4, ipv6]
     };
     plan.iter().flat_map(routed).flatten().collect()
-}
-
-/// How many IPv4 addresses NATs need.
-pub(super) struct Counts {
-    /// External addresses of each NAT.
-    pub(super) external: Vec<u64>,
-    /// Internal addresses that each NAT sees.
-    pub(super) internal: Vec<u64>,
-}
-
-impl Counts {
-    pub(super) fn of(wiring: &Wiring<'_>) -> Self {
-        let nats = wiring.nats.len();
-        let mut counts = Self { external: vec![1; nats], internal: vec![0; nats] };
-        let legs = wiring.hosts.iter().flatten();
-        for router in legs.filter_map(|leg| wiring.router(*leg)) {
-            counts.internal[router.index()] += 1;
-        }
-        for nat in wiring.top_down.iter().rev() {
-            let wired = &wiring.nats[nat.index()];
-            let internal = counts.internal[nat.index()];
-            let given = wiring.spec.nat[nat.index()].1.get_ref().address.as_ref();
-            counts.external[nat.index()] = match given {
-                Some(list) => list.get_ref().0.len() as u64,
-                None if wired.is_static() => internal.max(1),
-                None => 1,
-            };
-            if let Some(Attachment::Nat(outer)) = wired.outside {
-                let seen = if wired.is_transparent() { internal } else { counts.external[nat.index()] };
-                counts.internal[outer.index()] += seen;
-            }
-        }
-        counts
-    }
-}
-
-/// How many IPv4 addresses each LAN and network needs, the router's included.
-fn members(wiring: &Wiring<'_>) -> BTreeMap<Attachment, u64> {
-    let counts = Counts::of(wiring);
-    let mut members = BTreeMap::new();
-    for leg in wiring.hosts.iter().flatten() {
-        *members.entry(*leg).or_insert(1) += 1;
-    }
-    for (at, nat) in wiring.nats.iter().enumerate() {
-        if let Some(outside) = nat.outside {
-            *members.entry(outside).or_insert(1) += counts.external[at];
-        }
-    }
-    for at in 0..wiring.networks.len() {
-        members.entry(Attachment::Network(NetworkId::at(at))).or_insert(1);
-    }
-    members
 }
 
 /// Whether anything in the file has an IPv6 address, so that public nodes get one too.

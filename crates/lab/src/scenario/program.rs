@@ -9,7 +9,7 @@ use natbed_packet::{Endpoint, Timestamp};
 use toml::Spanned;
 
 use super::addresses::{Book, attachments};
-use super::leaf::{Path, Whole};
+use super::leaf::Whole;
 use super::names::{Named, Names, Wanted};
 use super::resolve::link;
 use super::resolved::{
@@ -18,6 +18,7 @@ use super::resolved::{
 };
 use super::spec::{ActionSpec, ChangeAddressSpec, ConnectSpec, EventSpec, ScenarioSpec, SendSpec, value};
 use super::wiring::Wiring;
+use super::words::Path;
 use crate::diagnose::{Diagnostic, quoted};
 
 /// The default source port of plain datagrams: the first dynamic one (RFC 6335 section 6).

@@ -10,9 +10,10 @@ use natbed_nat::behavior::{
 use natbed_packet::Prefix;
 use toml::Spanned;
 
-use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Path, Port, Probability, Rate, Size, Transport, Whole};
+use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Port, Probability, Rate, Size, Whole};
 use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkSpec, Policy, Retransmission};
 use super::shape::{Family, Field, List, table};
+use super::words::{Path, Transport};
 
 /// A key that may be left out.
 pub(super) type Optional<T> = Option<Spanned<T>>;
