@@ -165,7 +165,8 @@ fn data_flows_both_ways_over_direct_and_relayed_pairs() {
     }
 }
 
-/// Every kind of attachment against every other, with delays, starts and signaling drawn anew each time.
+/// Every kind of attachment against every other, with delays, starts and signaling drawn anew each time, and with or
+/// without a relay on either side.
 #[test]
 fn any_order_and_delay_gives_the_same_outcome_for_all_kinds_of_nat() {
     let translating = |mapping, filtering| Attachment { mapping, filtering, ..Attachment::SYMMETRIC };
@@ -184,24 +185,30 @@ fn any_order_and_delay_gives_the_same_outcome_for_all_kinds_of_nat() {
     ];
     for a in kinds {
         for b in kinds {
-            let outcomes = [0, 1, 2, 3].map(|seed| {
-                let mut draw = Xoshiro256PlusPlus::seed_from_u64(seed);
-                let mut millis = |most: [u64; 3]| {
-                    let most = most[draw.random_range(0..3u8) as usize];
-                    Duration::from_millis(draw.random_range(1..=most))
-                };
-                let (first, second) = (config(Role::Controlling), config(Role::Controlled));
-                let mut world = World::with(a, b, first, second, seed);
-                world.sides[0].delay = millis([10, 50, 400]);
-                world.sides[1].delay = millis([10, 50, 400]);
-                world.signaling = millis([10, 100, 5000]);
-                world.start_at(0, millis([10, 1000, 10_000]));
-                world.start_at(1, millis([10, 1000, 10_000]));
-                world.connect(50.0);
-                [0, 1].map(|side| world.sides[side].agent.selected().map(|pair| pair.relayed))
-            });
-            assert_eq!(outcomes, [outcomes[0]; 4], "{a:?} {b:?}");
-            assert!(outcomes[0][0].is_some() && outcomes[0][0] == outcomes[0][1], "{a:?} {b:?}");
+            for (relay_a, relay_b) in [(true, true), (true, false), (false, true), (false, false)] {
+                let outcomes = [0, 1, 2].map(|seed| {
+                    let mut draw = Xoshiro256PlusPlus::seed_from_u64(seed);
+                    let mut millis = |most: [u64; 3]| {
+                        let most = most[draw.random_range(0..3u8) as usize];
+                        Duration::from_millis(draw.random_range(1..=most))
+                    };
+                    let (mut first, mut second) = (config(Role::Controlling), config(Role::Controlled));
+                    first.turn_servers.truncate(usize::from(relay_a));
+                    second.turn_servers.truncate(usize::from(relay_b));
+                    let mut world = World::with(a, b, first, second, seed);
+                    world.sides[0].delay = millis([10, 50, 400]);
+                    world.sides[1].delay = millis([10, 50, 400]);
+                    world.jitter = millis([1, 20, 200]);
+                    world.signaling = millis([10, 100, 5000]);
+                    world.start_at(0, millis([10, 1000, 10_000]));
+                    world.start_at(1, millis([10, 1000, 10_000]));
+                    world.connect(50.0);
+                    [0, 1].map(|side| world.sides[side].agent.selected().map(|pair| pair.relayed))
+                });
+                assert_eq!(outcomes, [outcomes[0]; 3], "{a:?} {b:?} {relay_a} {relay_b}");
+                assert_eq!(outcomes[0][0], outcomes[0][1], "{a:?} {b:?} {relay_a} {relay_b}");
+                assert!(outcomes[0][0].is_some() || !(relay_a || relay_b), "{a:?} {b:?} {relay_a} {relay_b}");
+            }
         }
     }
 }

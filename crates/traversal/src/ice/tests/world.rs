@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use natbed_packet::{Endpoint, Timestamp};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::ice::{
@@ -173,6 +173,9 @@ pub(super) struct World {
     pub(super) trickles: bool,
     pub(super) loss: Loss,
     pub(super) packets: usize,
+    /// Up to so much is added to every delay, so that datagrams overtake each other.
+    pub(super) jitter: Duration,
+    rng: Xoshiro256PlusPlus,
 }
 
 /// A configuration with both servers.
@@ -231,6 +234,8 @@ impl World {
             trickles: true,
             loss: Box::new(|_, _, _| false),
             packets: 0,
+            jitter: Duration::ZERO,
+            rng,
         }
     }
 
@@ -399,7 +404,7 @@ impl World {
         if is_private(to) {
             return;
         }
-        let delay = self.sides[side].delay;
+        let delay = self.sides[side].delay + self.rng.random_range(Duration::ZERO..=self.jitter);
         let from = self.nats[nat].outbound(from, to);
         if !(self.loss)(self.now, from, to) {
             self.schedule(delay, Action::Arrive { from, to, payload });
