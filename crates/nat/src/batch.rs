@@ -13,7 +13,7 @@ use crate::address::Socket;
 use crate::behavior::{Kind, ReplyMapping};
 use crate::expiry::NONE;
 use crate::outcome::{Drop, DropReason, Outcome};
-use crate::translator::{Passage, Translator};
+use crate::translator::{Passage, Translator, check};
 
 /// The addresses and ports of an IPv4 UDP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,11 +52,19 @@ impl Translator<u32> {
                     *slot |= missing(self.table.is_outbound(*slot, flow.from(), flow.to()));
                 }
             }
-            verdicts.extend(slots.iter().zip(flows).map(|(slot, flow)| {
-                let known = (*slot != NONE).then_some(*slot);
-                Verdict::from(self.outbound(known, flow.from(), flow.to()))
-            }));
+            verdicts.extend(slots.iter().zip(flows).map(|(slot, flow)| self.send_batched(*slot, flow)));
         }
+    }
+
+    /// The verdict for a flow whose mapping stands in `slot`, if that is not `NONE`.
+    #[inline]
+    fn send_batched(&mut self, slot: u32, flow: &Flow) -> Verdict {
+        let (from, to) = (flow.from(), flow.to());
+        if slot == NONE || check(from, to).is_err() || self.pool.place(to.ip).is_some() {
+            return Verdict::from(self.outbound(from, to));
+        }
+        self.send_through(slot, to);
+        Verdict::Outside(Flow { source: address(self.external(slot)), ..*flow })
     }
 
     pub(crate) fn inbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
@@ -73,11 +81,20 @@ impl Translator<u32> {
                     *slot |= missing(self.table.is_mapping(*slot));
                 }
             }
-            verdicts.extend(slots.iter().zip(flows).map(|(slot, flow)| {
-                let known = (*slot != NONE).then_some(*slot);
-                Verdict::from(self.inbound(known, flow.from(), flow.to()))
-            }));
+            verdicts.extend(slots.iter().zip(flows).map(|(slot, flow)| self.receive_batched(*slot, flow)));
         }
+    }
+
+    /// The verdict for a flow to an external endpoint whose mapping stands in `slot`, if that is not `NONE`.
+    #[inline]
+    fn receive_batched(&mut self, slot: u32, flow: &Flow) -> Verdict {
+        let (from, to) = (flow.from(), flow.to());
+        let plain = slot != NONE && check(from, to).is_ok() && !self.is_spoofed(from.ip);
+        if !plain || !self.permits(slot, from) {
+            return Verdict::from(self.inbound(from, to));
+        }
+        self.accept(slot, from);
+        Verdict::Inside(Flow { destination: address(self.table.record(slot).internal()), ..*flow })
     }
 }
 
@@ -100,9 +117,12 @@ pub(crate) fn single(flow: Flow, decide: impl FnOnce(&mut Datagram) -> Outcome) 
     }
 }
 
+fn address(socket: Socket<u32>) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from_bits(socket.ip), socket.port)
+}
+
 impl Flow {
     fn new(source: Socket<u32>, destination: Socket<u32>) -> Self {
-        let address = |socket: Socket<u32>| SocketAddrV4::new(Ipv4Addr::from_bits(socket.ip), socket.port);
         Self { source: address(source), destination: address(destination) }
     }
 

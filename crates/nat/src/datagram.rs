@@ -10,14 +10,12 @@ use crate::translator::{Passage, Refusal, Translator};
 impl<A: Address> Translator<A> {
     pub(crate) fn outbound_datagram(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
         self.advance(now);
-        let flow = |nat: &mut Self, from, to| nat.outbound(None, from, to);
-        self.translate(datagram, flow, Self::outbound_error).unwrap_or_else(Outcome::Drop)
+        self.translate(datagram, Self::outbound, Self::outbound_error).unwrap_or_else(Outcome::Drop)
     }
 
     pub(crate) fn inbound_datagram(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
         self.advance(now);
-        let flow = |nat: &mut Self, from, to| nat.inbound(None, from, to);
-        self.translate(datagram, flow, Self::inbound_error).unwrap_or_else(Outcome::Drop)
+        self.translate(datagram, Self::inbound, Self::inbound_error).unwrap_or_else(Outcome::Drop)
     }
 
     fn translate(

@@ -101,48 +101,35 @@ impl<A: Address> Translator<A> {
         }
     }
 
-    /// Sends a packet out, or around and in again. `known` is its mapping, if the caller has looked it up.
+    /// Sends a packet out, or around and in again.
     #[inline]
-    pub(crate) fn outbound(
-        &mut self,
-        known: Option<u32>,
-        from: Socket<A>,
-        to: Socket<A>,
-    ) -> Result<Passage<A>, Drop> {
+    pub(crate) fn outbound(&mut self, from: Socket<A>, to: Socket<A>) -> Result<Passage<A>, Drop> {
         check(from, to)?;
         if let Some(place) = self.pool.place(to.ip) {
             return self.hairpin(from, to, place);
         }
-        let sent = match known {
-            Some(slot) => self.send_through(slot, to),
-            None => self.send(from, to)?,
-        };
+        let sent = self.send(from, to)?;
         let source = self.external(sent.slot);
         Ok(Passage { source, destination: to, inside: false, forward: self.forward(sent) })
     }
 
-    /// Lets a packet in. `known` is the entry that [`Table::find_inbound`] finds, if the caller has looked it up.
+    /// Lets a packet in.
     #[inline]
-    pub(crate) fn inbound(
-        &mut self,
-        known: Option<u32>,
-        from: Socket<A>,
-        to: Socket<A>,
-    ) -> Result<Passage<A>, Drop> {
+    pub(crate) fn inbound(&mut self, from: Socket<A>, to: Socket<A>) -> Result<Passage<A>, Drop> {
         check(from, to)?;
-        if self.inside.contains(from.ip) || self.pool.place(from.ip).is_some() {
+        if self.is_spoofed(from.ip) {
             return Err(DropReason::SpoofedSource.into());
         }
-        let slot = match known {
-            Some(slot) if self.permits(slot, from) => {
-                self.accept(slot, from);
-                slot
-            }
-            _ => self.receive_or_refuse(from, to)?,
-        };
+        let slot = self.receive_or_refuse(from, to)?;
         let forward = Forward { mapping: Some(self.table.id(slot)), ..Forward::default() };
         let destination = self.table.record(slot).internal();
         Ok(Passage { source: from, destination, inside: true, forward })
+    }
+
+    /// Whether a packet from outside must not have this source.
+    #[inline]
+    pub(crate) fn is_spoofed(&self, ip: A) -> bool {
+        self.inside.contains(ip) || self.pool.place(ip).is_some()
     }
 
     fn receive_or_refuse(&mut self, from: Socket<A>, to: Socket<A>) -> Result<u32, Drop> {
@@ -215,7 +202,7 @@ impl<A: Address> Translator<A> {
 
     /// Whether `remote` may send to the mapping.
     #[inline]
-    fn permits(&self, slot: u32, remote: Socket<A>) -> bool {
+    pub(crate) fn permits(&self, slot: u32, remote: Socket<A>) -> bool {
         let Some(part) = filter_part(self.behavior.filtering, remote) else { return true };
         let record = self.table.record(slot);
         let first = filter_part(self.behavior.filtering, record.remote());
@@ -464,7 +451,7 @@ pub(crate) fn filter_part<A: Address>(filtering: Filtering, remote: Socket<A>) -
 }
 
 #[inline]
-fn check<A: Address>(from: Socket<A>, to: Socket<A>) -> Result<(), DropReason> {
+pub(crate) fn check<A: Address>(from: Socket<A>, to: Socket<A>) -> Result<(), DropReason> {
     if from.port == 0 || to.port == 0 {
         return Err(DropReason::ZeroPort);
     }
