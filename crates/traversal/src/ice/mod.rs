@@ -10,7 +10,19 @@
 //! 4. send what it wants sent ([`Agent::poll_transmit`]) and heed what it tells ([`Agent::poll_event`]);
 //! 5. call [`Agent::handle_timeout`] when [`Agent::poll_timeout`] says so.
 //!
-//! It does not do lite agents, several components or streams, TCP candidates or aggressive nomination.
+//! Where the RFCs leave a choice, or where following them to the letter would keep a pair that works from being found:
+//!
+//! - when to nominate is told in the module `nomination`: quickly what is direct, patiently what is relayed;
+//! - when the peer's first check arrives, pairs whose next retransmission is far off are checked anew, so that an agent
+//!   that starts late is met as one that starts at once;
+//! - triggered checks go first (RFC 8445 section 6.1.4.2) as long as they leave one in four to pairs never checked; pairs
+//!   checked three times in vain come last;
+//! - after ten responses from other ports of an address than were asked, further peer-reflexive candidates at it are
+//!   answered but not paired, since such a chain has no end;
+//! - a nomination that fails before the PAC timer has run out leaves other pairs their chance (RFC 8863 section 4).
+//!
+//! It does not do lite agents, several components or streams, TCP candidates, aggressive nomination, or ICMP errors
+//! (RFC 8445 section 7.2.5.2.2 leaves them to the agent).
 
 mod agent;
 mod candidate;

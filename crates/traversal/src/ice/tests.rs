@@ -2,6 +2,7 @@
 
 mod conclude;
 mod connect;
+mod gather;
 mod hostile;
 mod keep;
 mod pairs;

@@ -21,9 +21,7 @@ impl Agent {
         if self.base_at(base).is_some() {
             return;
         }
-        // The high octet tells the bases apart, the low one the servers.
-        let sockets = self.bases.iter().filter(|base| base.via == Via::Socket).count();
-        let preference = u16::MAX - (u16::try_from(sockets).unwrap_or(u16::MAX).min(254) << 8);
+        let preference = self.free_preference();
         self.bases.push(Base { address: base, via: Via::Socket, preference, freed: false });
         if self.session.gathering != GatheringState::Complete {
             let place = self.bases.len() - 1;
@@ -49,9 +47,15 @@ impl Agent {
     /// Takes a candidate that the peer signalled. If it was known as peer-reflexive, it takes the signalled type and
     /// priority.
     pub fn add_remote_candidate(&mut self, now: Timestamp, candidate: Candidate) {
-        let outcome = self.take_remote_candidate(now, candidate);
+        let (outcome, place) = self.take_remote_candidate(candidate);
         self.events.push_back(Event::RemoteCandidate { candidate, outcome });
-        self.refresh_selected();
+        if let Some(place) = place {
+            if outcome == RemoteOutcome::Named {
+                self.recompute_priorities();
+            }
+            self.pair_remote(now, place);
+            self.refresh_selected();
+        }
         self.settle(now);
     }
 
@@ -61,26 +65,37 @@ impl Agent {
         self.settle(now);
     }
 
-    fn take_remote_candidate(&mut self, now: Timestamp, candidate: Candidate) -> RemoteOutcome {
+    /// The highest local preference that no socket has. The high octet tells the sockets apart, the low one the servers.
+    fn free_preference(&self) -> u16 {
+        let sockets = self.bases.iter().filter(|base| base.via == Via::Socket);
+        let taken = |preference: u16| sockets.clone().any(|base| base.preference == preference);
+        (1..=u8::MAX)
+            .rev()
+            .map(|octet| u16::from_be_bytes([octet, 0xFF]))
+            .find(|&free| !taken(free))
+            .unwrap_or(0xFF)
+    }
+
+    /// What becomes of a signalled candidate, and its place if that is new or better known.
+    fn take_remote_candidate(&mut self, candidate: Candidate) -> (RemoteOutcome, Option<usize>) {
         if candidate.component != COMPONENT || !is_usable(candidate.address) {
-            return RemoteOutcome::Unusable;
+            return (RemoteOutcome::Unusable, None);
         }
+        let known = self.session.remote_at(candidate.address);
         let remotes = &mut self.session.remotes;
-        if let Some(place) = remotes.iter().position(|remote| remote.candidate.address == candidate.address) {
-            if remotes[place].signalled {
-                return RemoteOutcome::Duplicate;
+        let signalled = Remote { candidate, signalled: true };
+        match known {
+            Some(place) if remotes[place].signalled => (RemoteOutcome::Duplicate, None),
+            Some(place) => {
+                remotes[place] = signalled;
+                (RemoteOutcome::Named, Some(place))
             }
-            remotes[place] = Remote { candidate, signalled: true };
-            self.recompute_priorities();
-            self.pair_remote(now, place);
-            return RemoteOutcome::Named;
+            None if remotes.len() >= MAX_REMOTES => (RemoteOutcome::Discarded, None),
+            None => {
+                remotes.push(signalled);
+                (RemoteOutcome::Added, Some(remotes.len() - 1))
+            }
         }
-        if remotes.len() >= MAX_REMOTES {
-            return RemoteOutcome::Discarded;
-        }
-        remotes.push(Remote { candidate, signalled: true });
-        self.pair_remote(now, self.session.remotes.len() - 1);
-        RemoteOutcome::Added
     }
 
     /// The remote candidate at an address that a check came from, learnt if it is new (RFC 8445 section 7.3.1.3).
