@@ -4,7 +4,7 @@ mod programs;
 
 use natbed_nat::behavior::Behavior;
 use natbed_nat::presets;
-use natbed_net::{Fault, LinkConfig, NetworkId, NodeId, ProgramId, Simulator, Topology, TopologyError};
+use natbed_net::{Fault, NetworkId, NodeId, ProgramId, Simulator, Topology, TopologyError};
 
 use crate::peer::Peer;
 use crate::scenario::{self, Action, Attachment, Ipv6Mode, Scenario};
@@ -85,13 +85,7 @@ impl<'a> Plan<'a> {
     fn add_nats(&mut self) {
         for (index, nat) in self.scenario.nats.iter().enumerate() {
             let outer = self.network(nat.outside);
-            let node = self.topology.add_nat(
-                &nat.name,
-                outer,
-                &nat.addresses,
-                &[self.lans[index]],
-                link_config(&nat.link),
-            );
+            let node = self.topology.add_nat(&nat.name, outer, &nat.addresses, &[self.lans[index]], nat.link);
             self.topology.set_behavior(node, nat.behavior.clone());
             self.topology.set_one_to_one(node, &nat.one_to_one);
             if let Some(behavior) = ipv6_behavior(nat.ipv6) {
@@ -111,7 +105,7 @@ impl<'a> Plan<'a> {
             let node = self.topology.add_host(&host.name);
             for interface in &host.interfaces {
                 let network = self.network(interface.attachment);
-                self.topology.attach(node, network, &interface.addresses, link_config(&host.link));
+                self.topology.attach(node, network, &interface.addresses, host.link);
             }
             self.hosts.push(node);
         }
@@ -121,7 +115,7 @@ impl<'a> Plan<'a> {
         for server in &self.scenario.servers {
             let node = self.topology.add_host(&server.name);
             let internet = self.topology.internet();
-            self.topology.attach(node, internet, &server.addresses, link_config(&server.link));
+            self.topology.attach(node, internet, &server.addresses, server.link);
             self.servers.push(node);
         }
     }
@@ -142,9 +136,7 @@ impl Lowered {
                 Action::RebootNat(nat) => Fault::RebootNat(self.nats[nat.index()]),
                 Action::LinkDown(node) => Fault::LinkDown(self.node(*node)),
                 Action::LinkUp(node) => Fault::LinkUp(self.node(*node)),
-                Action::SetLink { node, link } => {
-                    Fault::SetLink { node: self.node(*node), link: link_config(link) }
-                }
+                Action::SetLink { node, link } => Fault::SetLink { node: self.node(*node), link: *link },
                 Action::ChangeAddress { node, old, new } => {
                     Fault::ChangeAddress { node: self.node(*node), old: *old, new: *new }
                 }
@@ -171,9 +163,4 @@ fn ipv6_behavior(mode: Ipv6Mode) -> Option<Behavior> {
         Ipv6Mode::Firewalled => "firewall",
     };
     presets::lookup(preset).map(|preset| preset.behavior)
-}
-
-fn link_config(spec: &scenario::LinkSpec) -> LinkConfig {
-    let scenario::LinkSpec { delay, jitter, loss, rate, queue, mtu, duplicate, reorder } = *spec;
-    LinkConfig { delay, jitter, loss, rate, queue, mtu, duplicate, reorder }
 }

@@ -26,7 +26,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use resolved::{
     Action, Attachment, CandidateType, Connect, Credentials, Delivery, Event, Expected, HoldState, Host,
-    HostId, Ice, Interface, Ipv6Mode, Lan, LinkSpec, Nat, NatId, Network, NetworkId, NodeId, Policy,
+    HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId, Network, NetworkId, NodeId, Policy,
     Retransmission, Scenario, Send, Server, ServerId, ServerKind, Target,
 };
 

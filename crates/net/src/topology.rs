@@ -69,9 +69,9 @@ pub(crate) struct InterfaceSpec {
 
 impl Topology {
     /// The internet alone: one routed space with every address that no other network has. It reports errors from
-    /// 192.0.2.1 and 2001:db8:ffff::1.
+    /// 192.0.0.8 (RFC 7600) and 2001:2::1 (of RFC 5180's block), which nobody else uses.
     pub fn new() -> Self {
-        let router = vec![IpAddr::from([192, 0, 2, 1]), "2001:db8:ffff::1".parse().expect("an address")];
+        let router = vec![IpAddr::from([192, 0, 0, 8]), IpAddr::from([0x2001, 2, 0, 0, 0, 0, 0, 1])];
         let internet = NetworkSpec { name: "internet".into(), prefixes: Vec::new(), router };
         Self { networks: vec![internet], nodes: Vec::new(), interfaces: Vec::new() }
     }

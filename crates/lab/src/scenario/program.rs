@@ -13,7 +13,7 @@ use super::leaf::Whole;
 use super::names::{Named, Names, Wanted};
 use super::resolve::link;
 use super::resolved::{
-    Action, Attachment, CandidateType, Connect, Event, Expected, HostId, LinkSpec, NatId, NodeId, Send,
+    Action, Attachment, CandidateType, Connect, Event, Expected, HostId, LinkConfig, NatId, NodeId, Send,
     ServerId, Target,
 };
 use super::spec::{ActionSpec, ChangeAddressSpec, ConnectSpec, EventSpec, ScenarioSpec, SendSpec, value};
@@ -353,7 +353,7 @@ impl Program<'_, '_> {
 /// What events have changed so far.
 #[derive(Default)]
 struct State {
-    links: BTreeMap<NodeId, LinkSpec>,
+    links: BTreeMap<NodeId, LinkConfig>,
     addresses: BTreeMap<(NodeId, Attachment), Vec<IpAddr>>,
 }
 

@@ -12,7 +12,7 @@ use super::leaf::Whole;
 use super::names::{Named, Names};
 use super::program::{Program, later_addresses};
 use super::resolved::{
-    Attachment, Credentials, Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkSpec, Nat, NatId, Network,
+    Attachment, Credentials, Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId, Network,
     NetworkId, NodeId, Policy, Retransmission, Scenario, Server, ServerId, ServerKind,
 };
 use super::spec::{HostSpec, LinkFields, Optional, ScenarioSpec, TurnSpec, value};
@@ -303,7 +303,7 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn link(&mut self, node: NodeId) -> LinkSpec {
+    fn link(&mut self, node: NodeId) -> LinkConfig {
         let fields = self.wiring.link(node);
         let mtu = fields.as_ref().and_then(|fields| self.book.mtu_problem(node, &fields.get_ref().mtu));
         self.problems.extend(mtu);
@@ -329,6 +329,6 @@ impl Resolver<'_, '_> {
 }
 
 /// The link that `fields` describe, with defaults for what they leave out.
-pub(super) fn link(fields: &Optional<LinkFields>) -> LinkSpec {
-    fields.as_ref().map_or_else(LinkSpec::default, |fields| fields.get_ref().over(LinkSpec::default()))
+pub(super) fn link(fields: &Optional<LinkFields>) -> LinkConfig {
+    fields.as_ref().map_or_else(LinkConfig::default, |fields| fields.get_ref().over(LinkConfig::default()))
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use natbed_nat::behavior::Behavior;
+pub use natbed_net::LinkConfig;
 use natbed_packet::{Endpoint, Prefix, Timestamp};
 
 /// One network, its programs and its expectations.
@@ -151,7 +152,7 @@ pub struct Nat {
     /// Its IPv6 LAN; `None` when IPv6 is off.
     pub lan_ipv6: Option<Lan>,
     /// Its uplink.
-    pub link: LinkSpec,
+    pub link: LinkConfig,
 }
 
 /// What a NAT does with IPv6, which it never translates.
@@ -173,7 +174,7 @@ pub struct Host {
     /// Its interfaces, at least one; the first is the default way out.
     pub interfaces: Vec<Interface>,
     /// The uplink of each of its interfaces.
-    pub link: LinkSpec,
+    pub link: LinkConfig,
     /// Its ICE settings.
     pub ice: Ice,
     /// The agent that runs on it, by name.
@@ -234,7 +235,7 @@ pub struct Server {
     /// The ports that it listens on at every address: 3478, and 3479 where there are two addresses of a family.
     pub ports: Vec<u16>,
     /// Its uplink.
-    pub link: LinkSpec,
+    pub link: LinkConfig,
 }
 
 /// What a server is.
@@ -258,42 +259,6 @@ pub struct Credentials {
     pub user: String,
     /// The password.
     pub password: String,
-}
-
-/// An uplink; each direction has these values separately.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkSpec {
-    /// One-way delay.
-    pub delay: Duration,
-    /// Largest deviation from the delay, either way.
-    pub jitter: Duration,
-    /// Probability that a packet is lost.
-    pub loss: f64,
-    /// Bits per second; `None`: unlimited.
-    pub rate: Option<u64>,
-    /// Octets that may wait for the rate; `None`: any number.
-    pub queue: Option<u64>,
-    /// Largest datagram in octets.
-    pub mtu: u16,
-    /// Probability that a packet arrives twice.
-    pub duplicate: f64,
-    /// Probability that a packet is overtaken by those behind it.
-    pub reorder: f64,
-}
-
-impl Default for LinkSpec {
-    fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(10),
-            jitter: Duration::ZERO,
-            loss: 0.0,
-            rate: None,
-            queue: None,
-            mtu: 1500,
-            duplicate: 0.0,
-            reorder: 0.0,
-        }
-    }
 }
 
 /// A connection to establish.
@@ -410,7 +375,7 @@ pub enum Action {
         /// The node.
         node: NodeId,
         /// Its link from now on.
-        link: LinkSpec,
+        link: LinkConfig,
     },
     /// One address of a node is replaced.
     ChangeAddress {

@@ -12,7 +12,7 @@ use natbed_packet::Timestamp;
 use super::leaf::{RFC8445, UNLIMITED};
 use super::resolve::ALL_INTERFACES;
 use super::resolved::{
-    Action, Attachment, Connect, Host, Lan, LinkSpec, Nat, Network, NodeId, Retransmission, Scenario, Send,
+    Action, Attachment, Connect, Host, Lan, LinkConfig, Nat, Network, NodeId, Retransmission, Scenario, Send,
     Server, ServerKind, Target,
 };
 use super::wiring::{DEFAULT_TYPE, INTERNET};
@@ -219,7 +219,7 @@ impl<'s> Page<'s> {
         self.line("do", &inline(&[(name, value)]));
     }
 
-    fn link(&mut self, link: &LinkSpec) {
+    fn link(&mut self, link: &LinkConfig) {
         self.line("link", &inline(&link_fields(link)));
     }
 
@@ -291,7 +291,7 @@ fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
     axes
 }
 
-fn link_fields(link: &LinkSpec) -> Vec<(&'static str, String)> {
+fn link_fields(link: &LinkConfig) -> Vec<(&'static str, String)> {
     vec![
         ("delay", quoted_duration(link.delay)),
         ("jitter", quoted_duration(link.jitter)),

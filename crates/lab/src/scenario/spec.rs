@@ -11,7 +11,7 @@ use natbed_packet::Prefix;
 use toml::Spanned;
 
 use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Port, Probability, Rate, Size, Whole};
-use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkSpec, Policy, Retransmission};
+use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkConfig, Policy, Retransmission};
 use super::shape::{Family, Field, List, table};
 use super::words::{Path, Transport};
 
@@ -163,8 +163,8 @@ macro_rules! link_table {
 
         impl $name {
             /// `link` with the values that are given here.
-            pub(super) fn over(&self, link: LinkSpec) -> LinkSpec {
-                LinkSpec {
+            pub(super) fn over(&self, link: LinkConfig) -> LinkConfig {
+                LinkConfig {
                     delay: value(&self.delay).unwrap_or(link.delay),
                     jitter: value(&self.jitter).unwrap_or(link.jitter),
                     loss: value(&self.loss).map_or(link.loss, |loss| loss.0),
@@ -314,7 +314,7 @@ table! { "what an event does";
         /// The node's uplink works again.
         "link-up" link_up: Optional<String>,
         /// The node's uplink gets new values.
-        "set-link" set_link: Optional<SetLinkSpec>,
+        "set-link" set_link: Optional<SetLinkConfig>,
         /// One address of a node is replaced.
         "change-address" change_address: Optional<ChangeAddressSpec>,
         /// The server answers nothing any more.
@@ -326,7 +326,7 @@ table! { "what an event does";
 
 link_table! { "`set-link`";
     /// New values for an uplink; what is left out stays as it is.
-    SetLinkSpec {
+    SetLinkConfig {
         /// The node.
         "node" node: Spanned<String>,
     }

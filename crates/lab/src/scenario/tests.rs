@@ -242,8 +242,8 @@ do = { change-address = { node = 'a', address = '203.0.113.7' } }
 ");
     let node = NodeId::Host(HostId(0));
     let delay = std::time::Duration::from_millis(3);
-    let slow = LinkSpec { delay, rate: Some(1_000_000), ..LinkSpec::default() };
-    let lossy = LinkSpec { loss: 0.5, ..slow };
+    let slow = LinkConfig { delay, rate: Some(1_000_000), ..LinkConfig::default() };
+    let lossy = LinkConfig { loss: 0.5, ..slow };
     let (old, new) = (ip("203.0.113.7"), ip("203.0.113.9"));
     let actions: Vec<Action> = scenario.events.into_iter().map(|event| event.action).collect();
     assert_eq!(

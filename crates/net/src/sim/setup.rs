@@ -131,10 +131,11 @@ fn middlebox(
     let of_family = |family| inside.iter().copied().filter(move |prefix| prefix.family() == family).collect();
     let uplinks = spec.interfaces.iter().flat_map(|id| &topology.interfaces[id.index()].addresses);
     let (external, internal): (Vec<IpAddr>, Vec<Prefix>) = match nat.behavior.kind {
-        NatKind::Nat => (uplinks.copied().filter(IpAddr::is_ipv4).collect(), of_family(Family::V4)),
-        NatKind::Static => {
+        NatKind::Static if !nat.one_to_one.is_empty() => {
             nat.one_to_one.iter().map(|(internal, external)| (*external, Prefix::host(*internal))).unzip()
         }
+        NatKind::Static => (uplinks.copied().filter(IpAddr::is_ipv4).collect(), Vec::new()),
+        NatKind::Nat => (uplinks.copied().filter(IpAddr::is_ipv4).collect(), of_family(Family::V4)),
         _ => (Vec::new(), of_family(Family::V4)),
     };
     let engine = |behavior: &Behavior, external: Vec<IpAddr>, internal, purpose: &str| {
