@@ -143,6 +143,18 @@ impl Pair {
         }
     }
 
+    /// Whether an address lives behind a NAT, however deep.
+    pub(super) fn is_inside(&self, nat: NatId, address: &Address) -> bool {
+        let mut below = self.home(address);
+        while let Some(at) = below {
+            if at == nat {
+                return true;
+            }
+            below = self.outside(at);
+        }
+        false
+    }
+
     /// Where a packet on network `realm` goes on its way to `to`. The addresses behind a NAT that translates are
     /// private: nobody outside has a route to them.
     pub(super) fn hop(&self, realm: Realm, to: &Address) -> Hop {

@@ -121,12 +121,22 @@ impl<'p> Memory<'p> {
 
     /// The internal endpoint that a packet from outside reaches.
     fn inbound(&mut self, nat: NatId, target: &Address, remote: &Address) -> Result<Address, Loss> {
+        if self.is_spoofed(nat, remote) {
+            return Err(Loss::Spoofed(nat));
+        }
         let admitted = self.admit(nat, target, remote);
         let behavior = self.pair.behavior(nat);
         if admitted.is_err() && behavior.unsolicited == Unsolicited::CreatesState && shares_a_port(behavior) {
             self.take(nat, target, remote);
         }
         admitted
+    }
+
+    /// Whether a packet from outside claims to come from inside (RFC 2827), as one does that an outer NAT has turned
+    /// around with its internal source. A plain router does not look.
+    fn is_spoofed(&self, nat: NatId, remote: &Address) -> bool {
+        self.pair.behavior(nat).kind != Kind::None
+            && (is_external_of(nat, remote) || self.pair.is_inside(nat, remote))
     }
 
     /// The internal endpoint that a packet from `remote` to `target` reaches.

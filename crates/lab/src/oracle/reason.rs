@@ -39,6 +39,8 @@ pub enum Loss {
     UdpBlocked(NatId),
     /// A filter has not seen its source as a destination.
     Filtered(NatId),
+    /// A filter sees a source from inside come in from outside.
+    Spoofed(NatId),
     /// A NAT does not turn packets to its own external address around.
     NoHairpin(NatId),
     /// The relayed address of this side has no permission for its source.
@@ -75,6 +77,7 @@ impl fmt::Display for Loss {
             Self::NoRoute => f.write_str("the address is private to another network"),
             Self::UdpBlocked(nat) => write!(f, "{nat} passes no UDP"),
             Self::Filtered(nat) => write!(f, "{nat} filters it"),
+            Self::Spoofed(nat) => write!(f, "{nat} takes no packet from outside whose source is inside"),
             Self::NoHairpin(nat) => write!(f, "{nat} does not hairpin"),
             Self::NoPermission(side) => write!(f, "the relay has no permission of {side} for its source"),
         }

@@ -281,6 +281,22 @@ fn two_homes_behind_one_carrier_need_its_hairpin() {
     assert_eq!(outcome(&homes(symmetric, "one-to-one")), Outcome::Relay);
 }
 
+/// A carrier turns a packet around with its internal source, which lies inside the firewall that it has to pass.
+#[test]
+fn a_firewall_takes_no_packet_from_outside_whose_source_is_inside() {
+    let carrier = Behavior { hairpinning: Hairpinning::InternalSource, ..nat("one-to-one") };
+    let behind = |firewall| Pair {
+        shared: vec![carrier.clone(), firewall],
+        a: Site::behind([nat("one-to-one")]),
+        b: Site::behind([nat("one-to-one")]),
+    };
+    let firewall = behind(Behavior { filtering: Filtering::EndpointIndependent, ..nat("firewall") });
+    assert_eq!(outcome(&firewall), Outcome::Relay);
+    let spoofed = Fate::RequestLost(Loss::Spoofed(NatId::Shared(1)));
+    assert!(predict(&firewall).why.iter().any(|finding| finding.fate == spoofed));
+    assert_eq!(outcome(&behind(nat("none"))), Outcome::Direct);
+}
+
 #[test]
 fn hosts_behind_one_nat_use_their_host_candidates() {
     for shared in presets::GRID.into_iter().chain(["udp-blocked", "none", "static"]) {
