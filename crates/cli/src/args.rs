@@ -1,0 +1,223 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anstream::ColorChoice;
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use natbed_lab::quantity::parse_duration;
+use natbed_packet::Timestamp;
+
+/// Which NATs connect directly, which need a relay, and why.
+///
+/// natbed runs ICE agents, STUN and TURN servers on a simulated network with real NAT tables, in virtual time: the
+/// same scenario and seed give the same result, every time.
+#[derive(Parser)]
+#[command(name = "natbed", version, max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Args {
+    /// When to use colour; symbols and words say the same.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 all expectations met, 1 one was not, 2 bad usage or a bad scenario, \
+                           3 a file could not be read or written.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and check what they expect.
+    Run(Run),
+    /// Run every NAT type against every other.
+    Matrix(Matrix),
+    /// Say why each connection came out as it did.
+    Explain(Explain),
+    /// Check scenarios without running them; tells all that is wrong.
+    Check(Check),
+    /// Print a scenario with every default and preset spelled out.
+    Show(Show),
+    /// Print a scenario to start from; lists them without a name.
+    New {
+        /// Which one.
+        template: Option<String>,
+    },
+    /// List the scenarios that come with natbed, or print one.
+    Examples {
+        /// Which one.
+        name: Option<String>,
+    },
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
+    /// Print a shell's completion script.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    /// Scenario files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) seed: Seed,
+    #[command(flatten)]
+    pub(crate) tables: Tables,
+    #[command(flatten)]
+    pub(crate) recording: Recording,
+    /// Print one JSON document (schema natbed.run/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only what failed.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print what each scenario is about, and the addresses of each path.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Matrix {
+    /// `classic`, `rfc4787`, `all`, or NAT types: presets and grid codes such as EIM/APDF, separated by commas.
+    #[arg(long, default_value = "classic")]
+    pub(crate) types: String,
+    /// Override an axis of every type, such as filter-scope=endpoint; may be repeated.
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_axis)]
+    pub(crate) set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) seed: Seed,
+    /// Print one JSON document (schema natbed.matrix/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the table alone.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print what each type does.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Explain {
+    /// A scenario file; `-` is standard input.
+    #[arg(required_unless_present = "pair", conflicts_with = "pair", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Two NAT types, the initiator's first, instead of a file.
+    #[arg(long, value_name = "A,B")]
+    pub(crate) pair: Option<String>,
+    /// Only connections that this host initiates, and what it sends.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) from: Option<String>,
+    /// Only connections to this host.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) seed: Seed,
+    #[command(flatten)]
+    pub(crate) tables: Tables,
+    #[command(flatten)]
+    pub(crate) recording: Recording,
+    /// Print one JSON document (schema natbed.explain/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only what came out, and why.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print what the scenario is about, too.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Check {
+    /// Scenario files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print one JSON document (schema natbed.check/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print only what is wrong.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Show {
+    /// A scenario file; `-` is standard input.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Seed {
+    /// Seed of all randomness, 0 to 2^63 - 1, instead of the scenario's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Tables {
+    /// Print every NAT's table.
+    #[arg(long)]
+    pub(crate) tables: bool,
+    /// When to take the tables, such as 5s; at the end if absent.
+    #[arg(long, value_name = "TIME", requires = "tables", value_parser = parse_time)]
+    pub(crate) at: Option<Timestamp>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Recording {
+    /// Write the event log as JSON Lines; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Write what every node sent and received as pcapng, for Wireshark; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On terminals, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    parse_duration(text).map(|time| Timestamp::ZERO + time).map_err(|why| why.to_string())
+}
+
+fn parse_axis(text: &str) -> Result<(String, String), String> {
+    let (axis, value) = text.split_once('=').ok_or("write it as AXIS=VALUE")?;
+    let (axis, value) = (axis.trim(), value.trim());
+    if axis.is_empty() || !axis.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Err("an axis is a word such as filter-scope".to_owned());
+    }
+    Ok((axis.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Args;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,92 @@
+//! `natbed explain`.
+
+use std::path::Path;
+
+use natbed_lab::diagnose::{did_you_mean, quoted};
+use natbed_lab::explain::{Explanation, explain};
+use natbed_lab::matrix::pair_scenario;
+use natbed_lab::report::ScenarioReport;
+use natbed_lab::run::{self, Options, Run};
+use natbed_lab::scenario::{self, Scenario};
+use serde_json::json;
+
+use super::recording::Targets;
+use super::{document, types};
+use crate::args;
+use crate::exit::{Failure, Status};
+use crate::files::{File, load_all};
+use crate::render::explanation;
+use crate::render::run::{about, heading};
+use crate::render::tables::tables;
+use crate::screen::{Screen, width};
+
+pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, Failure> {
+    let file = source(args)?;
+    let scenario = &file.scenario;
+    for host in [&args.from, &args.to].into_iter().flatten() {
+        check_host(scenario, host)?;
+    }
+    let targets = Targets::open(&args.recording, args.json, screen)?;
+    let options = Options { seed: args.seed.seed, log: true, tables_at: args.tables.at };
+    let run = run::run(scenario, &options)
+        .map_err(|why| Failure::usage(format_args!("{}: {why}", file.name), None))?;
+    targets.write(&run)?;
+    let explanations = explain(scenario, &run, args.from.as_deref(), args.to.as_deref());
+    if explanations.is_empty() {
+        return Err(Failure::usage("there is no such connection in the scenario", None));
+    }
+    let print = if args.json { json } else { text };
+    screen.print(&print(&file, &run, &explanations, args))?;
+    Ok(Status::Met)
+}
+
+/// The file, or the scenario of a pair of types.
+fn source(args: &args::Explain) -> Result<File, Failure> {
+    if let Some(pair) = &args.pair {
+        let [a, b] = types::parse_pair(pair)?;
+        let text = pair_scenario(&a, &b, &[], args.seed.seed.unwrap_or(1));
+        let scenario = scenario::parse(text.as_bytes())
+            .map_err(|problems| Failure::usage(format_args!("{pair}: {:?}", problems.diagnostics()), None))?;
+        return Ok(File { name: format!("--pair {pair}"), scenario });
+    }
+    let path = args.file.as_deref().unwrap_or(Path::new("-"));
+    load_all(&[path.to_owned()])?.pop().ok_or_else(|| Failure::usage("no file is given", None))
+}
+
+fn check_host(scenario: &Scenario, name: &str) -> Result<(), Failure> {
+    let names = || scenario.hosts.iter().map(|host| host.name.as_str());
+    if names().any(|host| host == name) {
+        return Ok(());
+    }
+    let help = did_you_mean(name, names()).map_or_else(
+        || format!("the hosts are {}", names().collect::<Vec<_>>().join(", ")),
+        |similar| format!("did you mean `{similar}`?"),
+    );
+    Err(Failure::usage(format_args!("the scenario has no host called {}", quoted(name)), Some(help)))
+}
+
+fn json(file: &File, run: &Run, explanations: &[Explanation], args: &args::Explain) -> String {
+    let report = ScenarioReport::new(&file.name, &file.scenario, run, args.tables.tables);
+    let mut report = serde_json::to_value(report).unwrap_or_default();
+    report["explanations"] = json!(explanations);
+    let mut out = json!({ "schema": "natbed.explain/1" });
+    if let (Some(out), Some(report)) = (out.as_object_mut(), report.as_object_mut()) {
+        out.append(report);
+    }
+    document(&out)
+}
+
+fn text(file: &File, run: &Run, explanations: &[Explanation], args: &args::Explain) -> String {
+    let width = width();
+    let mut parts = Vec::new();
+    if !args.quiet {
+        let about = if args.verbose { about(&file.scenario, width) } else { String::new() };
+        parts.push(heading(&file.name, &file.scenario) + &about);
+    }
+    parts.extend(explanations.iter().map(|explained| explanation::text(explained, args.quiet, width)));
+    let mut out = parts.join("\n");
+    if args.tables.tables {
+        out += &tables(&file.scenario, run, width);
+    }
+    out
+}

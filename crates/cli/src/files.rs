@@ -1,0 +1,75 @@
+//! Scenario files: read and checked, all of them, before anything runs.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use natbed_lab::diagnose::{Part, Problems};
+use natbed_lab::scenario::{self, Scenario};
+
+use crate::exit::{Failure, Status};
+use crate::render::style::paint_part;
+
+/// A file that is a valid scenario.
+pub(crate) struct File {
+    /// As the user calls it.
+    pub(crate) name: String,
+    pub(crate) scenario: Scenario,
+}
+
+/// What is wrong with a file.
+pub(crate) enum Fault {
+    Unreadable(Failure),
+    Invalid(Problems),
+}
+
+impl Fault {
+    /// The text for stderr.
+    pub(crate) fn report(&self, file: &str) -> String {
+        match self {
+            Self::Unreadable(failure) => failure.report.clone(),
+            Self::Invalid(problems) => {
+                let paint = |part: Part, text: &str| paint_part(part, text);
+                problems.render(file, &paint)
+            }
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Unreadable(failure) => failure.status,
+            Self::Invalid(_) => Status::Invalid,
+        }
+    }
+}
+
+/// Reads and checks all of `paths`; any that cannot be read, or is no scenario, fails them all.
+pub(crate) fn load_all(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
+    let mut files = Vec::new();
+    let mut faults: Vec<(Status, String)> = Vec::new();
+    for path in paths {
+        let name = path.display().to_string();
+        match load(path) {
+            Ok(scenario) => files.push(File { name, scenario }),
+            Err(fault) => faults.push((fault.status(), fault.report(&name))),
+        }
+    }
+    let Some(status) = faults.iter().map(|(status, _)| *status).max() else { return Ok(files) };
+    let reports: Vec<String> = faults.into_iter().map(|(_, report)| report).collect();
+    Err(Failure { status, report: reports.join("\n") })
+}
+
+/// Reads and checks one file; `-` is standard input.
+pub(crate) fn load(path: &Path) -> Result<Scenario, Fault> {
+    let bytes = read(path).map_err(|why| Fault::Unreadable(Failure::file("read", path, &why)))?;
+    scenario::parse(&bytes).map_err(Fault::Invalid)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if path != Path::new("-") {
+        return fs::read(path);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
