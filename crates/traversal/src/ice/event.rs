@@ -12,8 +12,8 @@ use super::candidate::Candidate;
 use super::config::Role;
 use super::pair::{PairAddresses, PairState};
 
-/// Everything that happens in an agent, in order. [`Event::LocalCandidate`] and [`Event::EndOfCandidates`] are to be
-/// signalled to the peer; the rest is for the application, or for a log that explains the outcome.
+/// Everything that happens in an agent, in order. [`Event::LocalCandidate`], [`Event::EndOfCandidates`] and
+/// [`Event::Restarted`] are to be signalled to the peer; the rest is for the application, or for a log that explains the outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Gathering began or ended.
@@ -154,7 +154,8 @@ pub enum Event {
         /// The selected pair.
         pair: PairAddresses,
     },
-    /// Consent to send is gone; a restart may win it back (RFC 7675 section 5.1).
+    /// Consent to send is gone (RFC 7675 section 5.1). A restart may win it back, unless one is under way already: then
+    /// [`Agent::state`](super::Agent::state) is [`State::Running`](super::State::Running).
     ConsentLost {
         /// The selected pair.
         pair: PairAddresses,
@@ -171,7 +172,8 @@ pub enum Event {
         /// The relayed candidate.
         relayed: Endpoint,
     },
-    /// A new session began with new credentials and the old role (RFC 8445 section 9).
+    /// A new session began with the old role (RFC 8445 section 9): signal its [`credentials`](super::Agent::credentials),
+    /// each time.
     Restarted {
         /// The new local username fragment.
         ufrag: String,
@@ -230,7 +232,8 @@ pub enum RemoteOutcome {
     Named,
     /// It was known already.
     Duplicate,
-    /// Its component is not 1, or its address is none that could be sent to.
+    /// Its component is not 1, its address is none that could be sent to, or it belongs to a session that a restart has
+    /// ended here.
     Unusable,
     /// There are too many.
     Discarded,

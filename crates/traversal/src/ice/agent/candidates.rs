@@ -61,8 +61,13 @@ impl Agent {
 
     /// The peer has signalled all its candidates (RFC 8838 section 14).
     pub fn end_of_remote_candidates(&mut self, now: Timestamp) {
-        self.session.remotes_complete = true;
+        self.session.remotes_complete = !self.peer_is_behind();
         self.settle(now);
+    }
+
+    /// Whether what the peer signals now belongs to a session that is over here.
+    fn peer_is_behind(&self) -> bool {
+        self.peer_sessions > 0 && self.peer_sessions < self.sessions
     }
 
     /// The highest local preference that no socket has. The high octet tells the sockets apart, the low one the servers.
@@ -78,7 +83,8 @@ impl Agent {
 
     /// What becomes of a signalled candidate, and its place if that is new or better known.
     fn take_remote_candidate(&mut self, candidate: Candidate) -> (RemoteOutcome, Option<usize>) {
-        if candidate.component != COMPONENT || !is_usable(candidate.address) {
+        let usable = candidate.component == COMPONENT && is_usable(candidate.address);
+        if !usable || self.peer_is_behind() {
             return (RemoteOutcome::Unusable, None);
         }
         let known = self.session.remote_at(candidate.address);

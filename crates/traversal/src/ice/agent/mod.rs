@@ -47,6 +47,11 @@ pub struct Agent {
     bases: Vec<Base>,
     gatherer: Gatherer,
     session: Session,
+    /// How many sessions there were, this one included.
+    sessions: u32,
+    /// How many sessions of the peer's are known, and the username fragment of the latest.
+    peer_sessions: u32,
+    peer_ufrag: String,
     /// The credentials before a restart, which the peer may still ask for consent with.
     previous: Option<Secret>,
     selected: Option<Selected>,
@@ -127,6 +132,9 @@ impl Agent {
             bases: Vec::new(),
             gatherer: Gatherer::default(),
             session,
+            sessions: 1,
+            peer_sessions: 0,
+            peer_ufrag: String::new(),
             previous: None,
             selected: None,
             pace: Timestamp::ZERO,
@@ -179,21 +187,28 @@ impl Agent {
     }
 
     /// Takes the peer's credentials, with which checks begin. Other ones than before are the peer's restart: this agent
-    /// restarts too (RFC 8445 section 9), so signal its new ones.
+    /// restarts too, if it has not already (RFC 8445 section 9), so signal its new ones.
+    ///
+    /// The peer's first session goes with this agent's first, and so on. So when both restart at once, or one does while
+    /// the other's signal is on its way, what belongs to a session that is over is left aside, and both end up in the
+    /// same one.
     pub fn set_remote_credentials(&mut self, now: Timestamp, credentials: &Credentials) {
-        let peer = Peer {
+        if credentials.ufrag() == self.peer_ufrag {
+            return;
+        }
+        credentials.ufrag().clone_into(&mut self.peer_ufrag);
+        self.peer_sessions += 1;
+        if self.peer_sessions > self.sessions {
+            self.restart(now);
+        }
+        if self.peer_sessions < self.sessions {
+            return;
+        }
+        self.session.peer = Some(Peer {
             ufrag: credentials.ufrag().to_owned(),
             username: format!("{}:{}", credentials.ufrag(), self.credentials().ufrag()),
             key: Key::short_term(credentials.password()),
-        };
-        if let Some(known) = &self.session.peer {
-            if known.ufrag == peer.ufrag {
-                return;
-            }
-            self.restart(now);
-            return self.set_remote_credentials(now, credentials);
-        }
-        self.session.peer = Some(peer);
+        });
         self.session.pac = Some(now + PAC);
         self.take_up_early_checks(now);
         self.settle(now);
@@ -204,6 +219,7 @@ impl Agent {
     pub fn restart(&mut self, now: Timestamp) {
         let session = Session::new(self.config.max_pairs, &mut self.rng);
         let old = std::mem::replace(&mut self.session, session);
+        self.sessions += 1;
         if self.selected.is_some() {
             self.previous = Some(old.secret);
         }

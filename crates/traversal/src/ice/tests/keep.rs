@@ -106,6 +106,30 @@ fn both_sides_may_restart_at_once() {
     }
 }
 
+/// Restarts that cross each other's signals, any number of them, end in one session on both sides.
+#[test]
+fn restarts_that_cross_each_other_converge() {
+    for gaps in [[1, 1, 1, 1], [10, 60, 5, 30], [49, 51, 49, 51], [0, 0, 0, 0], [120, 3, 3, 90]] {
+        for order in 0..16u32 {
+            let mut world = connect(Attachment::PORT_RESTRICTED, Attachment::FULL_CONE);
+            let mut at = world.now;
+            for (turn, gap) in gaps.into_iter().enumerate() {
+                at += Duration::from_millis(gap);
+                world.run(at.as_secs_f64());
+                world.tell((order >> turn & 1) as usize, |now, agent| agent.restart(now));
+            }
+            world.run(30.0);
+            for side in 0..2 {
+                assert_eq!(world.sides[side].agent.state(), State::Completed, "{gaps:?} {order:b}");
+                world.tell(side, |now, agent| agent.send(now, Bytes::from_static(b"x")).unwrap());
+            }
+            world.run(31.0);
+            let arrived = [0, 1].map(|side| world.count(side, |event| matches!(event, Event::Data { .. })));
+            assert_eq!(arrived, [1, 1], "{gaps:?} {order:b}");
+        }
+    }
+}
+
 #[test]
 fn rfc8445_5_1_1_4_mappings_are_kept_alive_until_ice_has_completed() {
     let mut world = World::new(Attachment::PORT_RESTRICTED, Attachment::PORT_RESTRICTED);
