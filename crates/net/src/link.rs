@@ -109,7 +109,8 @@ impl Direction {
         let Some(rate) = self.config.rate else { return Some(now) };
         let start = self.idle_at.max(now);
         let waiting = (start - now).as_nanos() * u128::from(rate) / 8_000_000_000;
-        if self.config.queue.is_some_and(|queue| waiting + u128::from(size) > u128::from(queue)) {
+        let fits = |queue: u64| waiting == 0 || waiting + u128::from(size) <= u128::from(queue);
+        if !self.config.queue.is_none_or(fits) {
             return None;
         }
         let nanos = u128::from(size) * 8_000_000_000 / u128::from(rate.max(1));

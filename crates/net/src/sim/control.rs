@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use natbed_packet::Endpoint;
+use natbed_packet::{Endpoint, Family};
 
 use super::{Event, Simulator};
 use crate::endpoint::{Input, Program};
@@ -37,6 +37,8 @@ impl<P: Program> Simulator<P> {
                 firewall.nat.reboot(self.now);
             }
         }
+        self.log_expired(node, Family::V4);
+        self.log_expired(node, Family::V6);
     }
 
     fn set_links(&mut self, node: NodeId, up: bool) {
@@ -66,6 +68,7 @@ impl<P: Program> Simulator<P> {
                     let changed = middlebox.v4.nat.set_external(self.now, &middlebox.external);
                     debug_assert!(changed.is_ok(), "as many addresses as before: {changed:?}");
                 }
+                self.log_expired(node, Family::V4);
             }
             Kind::Host(host) => {
                 let moved: Vec<Endpoint> =
