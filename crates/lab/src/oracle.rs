@@ -15,8 +15,10 @@
 //! - `unsolicited = "creates-state"`: on a NAT that preserves and overloads ports, a packet from R to port P that comes
 //!   before anything was sent from P to R takes the place that the flow to R would have had; that flow then gets
 //!   another port. Agents that start together pass each other's first checks on the way and lose nothing.
-//! - `reply-mapping = "inbound-session"`: the first mapping that accepts a packet from R keeps the flow to R. No case is
-//!   known in which another order leads elsewhere.
+//! - `reply-mapping = "inbound-session"`: the first mapping that accepts a packet from R keeps the flow to R. One case is
+//!   known in which another order leads elsewhere, and the interpreter does not see it, as its agents check a valid
+//!   pair again: behind a NAT that hairpins with the internal source, R's answers come in through two mappings, and a
+//!   second layer gives the flow that moves a port which R never hears of.
 
 mod address;
 mod checks;
