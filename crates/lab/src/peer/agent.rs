@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use natbed_net::{Input, Output, ProgramId};
 use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
-use natbed_traversal::ice::{Agent, Config, Event, Role};
+use natbed_traversal::ice::{Agent, Config, Event, Role, State};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Signal, Surroundings};
@@ -16,9 +16,6 @@ pub struct AgentPeer {
     initiator: bool,
     surroundings: Option<Surroundings>,
     begun: bool,
-    /// Sessions begun here and there: whoever is behind restarts.
-    local_sessions: u32,
-    remote_sessions: u32,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
 }
@@ -32,8 +29,6 @@ impl AgentPeer {
             initiator,
             surroundings: None,
             begun: false,
-            local_sessions: 0,
-            remote_sessions: 0,
             signals: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -103,13 +98,7 @@ impl AgentPeer {
 
     fn hear(&mut self, now: Timestamp, signal: Signal) {
         match signal {
-            Signal::Credentials(credentials) => {
-                self.remote_sessions += 1;
-                if self.local_sessions < self.remote_sessions {
-                    self.restart(now);
-                }
-                self.agent.set_remote_credentials(now, &credentials);
-            }
+            Signal::Credentials(credentials) => self.agent.set_remote_credentials(now, &credentials),
             Signal::Candidate(candidate) => self.agent.add_remote_candidate(now, candidate),
             Signal::EndOfCandidates => self.agent.end_of_remote_candidates(now),
         }
@@ -118,40 +107,36 @@ impl AgentPeer {
     fn move_sockets(&mut self, now: Timestamp, old: std::net::IpAddr, new: std::net::IpAddr) {
         let Some(surroundings) = &mut self.surroundings else { return };
         for local in surroundings.local.iter_mut().filter(|local| local.ip == old) {
+            self.agent.remove_local(now, *local);
             local.ip = new;
             if self.begun {
                 self.agent.add_local(now, *local);
             }
         }
         if self.begun {
-            self.restart(now);
+            self.agent.restart(now);
         }
     }
 
-    fn restart(&mut self, now: Timestamp) {
-        self.agent.restart(now);
-        self.announce();
-    }
-
     fn announce(&mut self) {
-        self.local_sessions += 1;
         self.signals.push_back(Signal::Credentials(self.agent.credentials().clone()));
     }
 
-    /// Signals the candidates that were found, and restarts where consent is gone.
+    /// Signals the candidates that were found and the credentials of a restart, and restarts where consent is gone.
     fn listen(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
-            let lost = matches!(event, Event::ConsentLost { .. });
             match &event {
                 Event::LocalCandidate { candidate, .. } => {
                     self.signals.push_back(Signal::Candidate(*candidate));
                 }
                 Event::EndOfCandidates { .. } => self.signals.push_back(Signal::EndOfCandidates),
+                Event::Restarted { .. } => self.announce(),
                 _ => {}
             }
+            let lost = matches!(event, Event::ConsentLost { .. });
             self.events.push_back(event);
-            if lost {
-                self.restart(now);
+            if lost && self.agent.state() != State::Running {
+                self.agent.restart(now);
             }
         }
     }
