@@ -7,6 +7,7 @@ pub mod lower;
 pub mod matrix;
 pub mod oracle;
 pub mod outcome;
+pub mod pcap;
 pub mod peer;
 pub mod quantity;
 pub mod report;

@@ -1,6 +1,6 @@
 //! `natbed matrix`.
 
-use natbed_lab::diagnose::Part;
+use natbed_lab::diagnose::{Diagnostic, Part};
 use natbed_lab::matrix::{Matrix, MatrixError};
 use natbed_lab::report::MatrixReport;
 
@@ -40,17 +40,20 @@ fn failure(error: MatrixError) -> Failure {
         MatrixError::Topology(why) => return Failure::usage(why, None),
         MatrixError::Scenario(problems) => problems,
     };
-    let mut reports: Vec<String> = Vec::new();
-    for problem in problems.diagnostics() {
-        let mut report = format!("{}: --set: ", paint_part(Part::Error, &format!("error[{}]", problem.code)));
-        report += if problem.label.is_empty() { &problem.message } else { &problem.label };
-        report.push('\n');
-        if let Some(help) = &problem.help {
+    let mut reports = Vec::new();
+    let mut said = Vec::new();
+    for Diagnostic { code, message, label, help, .. } in problems.diagnostics() {
+        // Each type has the same override, and so the same problem.
+        if said.contains(&(code, label, help)) {
+            continue;
+        }
+        said.push((code, label, help));
+        let mut report = paint_part(Part::Error, &format!("error[{code}]"));
+        report += &format!(": --set: {message}{}{label}\n", if label.is_empty() { "" } else { ": " });
+        if let Some(help) = help {
             report += &format!("  {} {help}\n", paint_part(Part::Help, "= help:"));
         }
-        if !reports.contains(&report) {
-            reports.push(report);
-        }
+        reports.push(report);
     }
     Failure { status: Status::Invalid, report: reports.concat() }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use natbed_lab::log;
 use natbed_lab::run::Run;
+use natbed_lab::{log, pcap};
 
 use crate::args::Recording;
 use crate::exit::Failure;
@@ -43,6 +43,9 @@ impl Targets {
     pub(super) fn write(self, run: &Run) -> Result<(), Failure> {
         if let Some(target) = self.trace {
             target.write(|mut out| log::write_jsonl(run, &mut out))?;
+        }
+        if let Some(target) = self.pcap {
+            target.write(|out| pcap::write(run, out))?;
         }
         Ok(())
     }

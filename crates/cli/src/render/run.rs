@@ -1,5 +1,6 @@
 //! What came of a scenario.
 
+use natbed_lab::quantity::print_duration;
 use natbed_lab::report::{candidate_type, delivery, expected, hold_state, target};
 use natbed_lab::run::{Connection, Outcome, Run, Sent};
 use natbed_lab::scenario::{Connect, Delivery, Scenario, Send};
@@ -105,6 +106,9 @@ fn connection_notes(connect: &Connect, result: &Connection, detail: Detail) -> V
     if let Some(wanted) = connect.after.filter(|wanted| result.after != Some(*wanted)) {
         let actual = result.after.map_or("never set up", hold_state);
         notes.push(format!("expected to be {} after the hold, was {actual}", hold_state(wanted)));
+    }
+    if let Some(after) = result.after.filter(|_| result.met) {
+        notes.push(format!("{} after {}", hold_state(after), print_duration(connect.hold)));
     }
     if let Some(pair) = result.pair.as_ref().filter(|_| detail == Detail::Full) {
         let (local, remote) = (&pair.local, &pair.remote);

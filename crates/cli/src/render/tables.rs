@@ -2,13 +2,13 @@
 
 use natbed_lab::run::Run;
 use natbed_lab::scenario::Scenario;
-use natbed_nat::{MappingView, Permitted, Remote};
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_nat::{MappingView, Remote};
+use natbed_packet::Timestamp;
 
 use super::columns::{Cell, lines, total_width};
-use super::style::{BOLD, DIM, paint};
+use super::style::{BOLD, DIM, PLAIN, paint};
 
-/// The headings, in order; each column has two lines of them.
+/// The headings, in order, on two lines.
 const HEADINGS: [(&str, &str); 8] = [
     ("internal", "IP"),
     ("", "port"),
@@ -26,69 +26,102 @@ pub(crate) fn tables(scenario: &Scenario, run: &Run, width: usize) -> String {
     for (nat, table) in scenario.nats.iter().zip(&run.tables) {
         let title = format!("Table of {} ({}) at {}", nat.name, nat.type_name, run.tables_at);
         out += &format!("\n{}\n", paint(BOLD, &title));
-        let rows: Vec<[String; 8]> = table.iter().flat_map(rows).collect();
-        out += &if rows.is_empty() { "  empty\n".to_owned() } else { fitted(&rows, width) };
+        let (v4, v6): (Vec<&MappingView>, Vec<_>) =
+            table.iter().partition(|entry| entry.internal.ip.is_ipv4());
+        let families = [v4, v6].map(|entries| entries.into_iter().flat_map(rows).collect::<Vec<Row>>());
+        let shown: Vec<String> =
+            families.iter().filter(|rows| !rows.is_empty()).map(|rows| fitted(rows, width)).collect();
+        out += &if shown.is_empty() { "  empty\n".to_owned() } else { shown.join("\n") };
     }
     out
+}
+
+/// A mapping and a remote that may send to it.
+struct Row {
+    /// Internal, external and destination, IP and port each.
+    ends: [String; 6],
+    /// Who may come in: whose address, and which of its ports.
+    remote: (String, String),
+    expires: String,
 }
 
 /// One row for each remote that may send to `mapping`, or one that says that none may.
-fn rows(mapping: &MappingView) -> Vec<[String; 8]> {
-    let row = |remote: String, expires: Timestamp| {
-        let [internal, external] =
-            [mapping.internal, mapping.external].map(|end: Endpoint| end.ip.to_string());
-        let (destination, port) = match mapping.destination {
-            Remote::Any => ("any".to_owned(), "any".to_owned()),
-            Remote::Address(ip) => (ip.to_string(), "any".to_owned()),
-            Remote::Endpoint(end) => (end.ip.to_string(), end.port.to_string()),
-        };
-        let [internal_port, external_port] =
-            [mapping.internal, mapping.external].map(|end| end.port.to_string());
-        [internal, internal_port, external, external_port, destination, port, remote, expires.to_string()]
+fn rows(mapping: &MappingView) -> Vec<Row> {
+    let (destination, destination_port) = match mapping.destination {
+        Remote::Any => ("any".to_owned(), "any".to_owned()),
+        Remote::Address(ip) => (ip.to_string(), "any".to_owned()),
+        Remote::Endpoint(end) => (end.ip.to_string(), end.port.to_string()),
     };
-    if mapping.permitted.is_empty() {
-        return vec![row("nobody".to_owned(), mapping.expires)];
-    }
-    mapping.permitted.iter().map(|Permitted { remote, expires }| row(who(*remote), *expires)).collect()
-}
-
-fn who(remote: Remote) -> String {
-    match remote {
-        Remote::Any => "anyone".to_owned(),
-        Remote::Address(ip) => format!("{ip}, any port"),
-        Remote::Endpoint(end) => end.to_string(),
-    }
-}
-
-/// As a table with as much space as there is, or else row by row with each end on a line.
-fn fitted(rows: &[[String; 8]], width: usize) -> String {
-    let heads = [0, 1].map(|line| {
-        HEADINGS.map(|heading| cell([heading.0, heading.1][line], heading.1 == "port", DIM)).to_vec()
-    });
-    let cells = rows.iter().map(|row| {
-        let cells = row.iter().zip(HEADINGS);
-        cells.map(|(text, heading)| cell(text, heading.1 == "port", super::style::PLAIN)).collect()
-    });
-    let table: Vec<Vec<Cell>> = heads.into_iter().chain(cells).collect();
-    match [2, 1].into_iter().find(|gap| total_width(&table, *gap) <= width) {
-        Some(gap) => lines(&table, gap).iter().map(|line| format!("{line}\n")).collect(),
-        None => rows.iter().map(stacked).collect(),
-    }
-}
-
-fn cell(text: &str, right: bool, style: anstyle::Style) -> Cell {
-    let cell = Cell::new(text, style);
-    if right { cell.right() } else { cell }
-}
-
-fn stacked(row: &[String; 8]) -> String {
-    let [internal, internal_port, external, external_port, destination, port, remote, expires] = row;
-    let lines = [
-        ("internal IP", internal.as_str(), internal_port.as_str()),
-        ("external IP", external, external_port),
-        ("destination IP", destination, port),
+    let (internal, external) = (mapping.internal, mapping.external);
+    let ends = [
+        internal.ip.to_string(),
+        internal.port.to_string(),
+        external.ip.to_string(),
+        external.port.to_string(),
+        destination,
+        destination_port,
     ];
-    let mut out: String = lines.map(|(name, ip, port)| format!("  {name:<14}  {ip}  port {port}\n")).concat();
-    out += &format!("  {:<14}  {remote}\n  {:<14}  {expires}\n\n", "may come in", "expires");
-    out
+    let row = |remote, expires: Timestamp| Row { ends: ends.clone(), remote, expires: expires.to_string() };
+    if mapping.permitted.is_empty() {
+        return vec![row(("nobody".to_owned(), String::new()), mapping.expires)];
+    }
+    mapping.permitted.iter().map(|permitted| row(who(permitted.remote), permitted.expires)).collect()
+}
+
+fn who(remote: Remote) -> (String, String) {
+    match remote {
+        Remote::Any => ("anyone".to_owned(), String::new()),
+        Remote::Address(ip) => (ip.to_string(), "any port".to_owned()),
+        Remote::Endpoint(end) => (end.ip.to_string(), format!("port {}", end.port)),
+    }
+}
+
+/// In columns; if they are too wide, with the remote's port on a line of its own; or else row by row.
+fn fitted(rows: &[Row], width: usize) -> String {
+    let forms = [(false, 2), (false, 1), (true, 2), (true, 1)];
+    let fitting = forms.into_iter().find_map(|(folded, gap)| {
+        let table = columns(rows, folded);
+        (total_width(&table, gap) <= width).then(|| lines(&table, gap))
+    });
+    match fitting {
+        Some(lines) => lines.join("\n") + "\n",
+        None => rows.iter().map(stacked).collect::<Vec<String>>().join("\n"),
+    }
+}
+
+fn columns(rows: &[Row], folded: bool) -> Vec<Vec<Cell>> {
+    let cell = |column: usize, text: &str, style| {
+        let cell = Cell::new(text, style);
+        if HEADINGS[column].1 == "port" { cell.right() } else { cell }
+    };
+    let mut table: Vec<Vec<Cell>> = vec![
+        (0..8).map(|column| cell(column, HEADINGS[column].0, DIM)).collect(),
+        (0..8).map(|column| cell(column, HEADINGS[column].1, DIM)).collect(),
+    ];
+    for Row { ends, remote: (ip, port), expires } in rows {
+        let remote = if folded { ip.clone() } else { format!("{ip} {port}").trim_end().to_owned() };
+        let texts = ends.iter().chain([&remote, expires]);
+        table.push(texts.enumerate().map(|(column, text)| cell(column, text, PLAIN)).collect());
+        if folded && !port.is_empty() {
+            table.push(
+                (0..7).map(|column| cell(column, if column == 6 { port } else { "" }, PLAIN)).collect(),
+            );
+        }
+    }
+    table
+}
+
+fn stacked(row: &Row) -> String {
+    let Row { ends: [internal, internal_port, external, external_port, destination, port], remote, expires } =
+        row;
+    let remote = format!("{} {}", remote.0, remote.1);
+    [
+        ("internal IP", format!("{internal} port {internal_port}")),
+        ("external IP", format!("{external} port {external_port}")),
+        ("destination IP", format!("{destination} port {port}")),
+        ("may come in", remote.trim_end().to_owned()),
+        ("expires at", expires.clone()),
+    ]
+    .map(|(name, text)| format!("  {name:<14}  {text}\n"))
+    .concat()
 }
