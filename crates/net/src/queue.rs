@@ -10,17 +10,24 @@ const LEVELS: usize = 64_usize.div_ceil(DIGIT_BITS as usize);
 
 /// Events by time. An event stands at the level of the highest base-64 digit in which its time differs from
 /// `now`, in the slot of that digit. Levels below the first occupied one are empty whenever a slot is spread over
-/// them, and spreading keeps the order, so events of equal time leave in the order they came.
+/// them, and spreading keeps the order, so events of equal time leave in the order they came. A lone event is taken
+/// from where it stands.
 pub(crate) struct Queue<T> {
     now: u64,
     occupied: [u64; LEVELS],
-    slots: Vec<VecDeque<(u64, T)>>,
+    slots: Vec<Slot<T>>,
     len: usize,
+}
+
+struct Slot<T> {
+    /// The earliest time here, where there is any.
+    first: u64,
+    events: VecDeque<(u64, T)>,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let slots = (0..LEVELS * SLOTS).map(|_| VecDeque::new()).collect();
+        let slots = (0..LEVELS * SLOTS).map(|_| Slot { first: u64::MAX, events: VecDeque::new() }).collect();
         Self { now: 0, occupied: [0; LEVELS], slots, len: 0 }
     }
 
@@ -40,33 +47,35 @@ impl<T> Queue<T> {
         loop {
             let level = self.occupied.iter().position(|bits| *bits != 0)?;
             let slot = self.occupied[level].trailing_zeros() as usize;
-            let index = level * SLOTS + slot;
-            let first = self.slots[index].iter().map(|(time, _)| *time);
-            let time = if level == 0 { first.take(1).min()? } else { first.min()? };
+            let place = &mut self.slots[level * SLOTS + slot];
+            let time = place.first;
             if time > deadline {
                 return None;
             }
             self.now = time;
-            if level == 0 {
-                let (_, item) = self.slots[index].pop_front()?;
-                if self.slots[index].is_empty() {
-                    self.occupied[0] &= !(1 << slot);
-                }
-                self.len -= 1;
-                return Some((Timestamp::from_nanos(time), item));
+            if level > 0 && place.events.len() > 1 {
+                self.spread(level, slot);
+                continue;
             }
-            self.spread(level, slot);
+            let (_, item) = place.events.pop_front()?;
+            if place.events.is_empty() {
+                place.first = u64::MAX;
+                self.occupied[level] &= !(1 << slot);
+            }
+            self.len -= 1;
+            return Some((Timestamp::from_nanos(time), item));
         }
     }
 
     fn spread(&mut self, level: usize, slot: usize) {
         let index = level * SLOTS + slot;
         self.occupied[level] &= !(1 << slot);
-        let mut events = std::mem::take(&mut self.slots[index]);
+        self.slots[index].first = u64::MAX;
+        let mut events = std::mem::take(&mut self.slots[index].events);
         for (time, item) in events.drain(..) {
             self.place(time, item);
         }
-        self.slots[index] = events;
+        self.slots[index].events = events;
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "only the lowest six bits count")]
@@ -75,7 +84,9 @@ impl<T> Queue<T> {
         let slot = usize::from((time >> (level * DIGIT_BITS)) as u8) % SLOTS;
         let level = level as usize;
         self.occupied[level] |= 1 << slot;
-        self.slots[level * SLOTS + slot].push_back((time, item));
+        let slot = &mut self.slots[level * SLOTS + slot];
+        slot.first = slot.first.min(time);
+        slot.events.push_back((time, item));
     }
 }
 

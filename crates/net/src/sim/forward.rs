@@ -21,9 +21,16 @@ impl<P: Program> Simulator<P> {
 
     /// A packet on `network` goes to its station, towards its prefix or to the router.
     pub(super) fn at_network(&mut self, network: NetworkId, key: u32) {
+        let destination = self.packets[key as usize].datagram.destination;
+        let hop = self.routes.look_up(network, destination);
+        self.route(network, hop, key);
+    }
+
+    /// Sends a packet on `network` on its way, which is `hop`.
+    fn route(&mut self, network: NetworkId, hop: Hop, key: u32) {
         let place = Place::Network(network);
         let destination = self.packets[key as usize].datagram.destination;
-        match self.routes.look_up(network, destination) {
+        match hop {
             Hop::Station(interface) | Hop::Via(interface) => self.transmit_down(interface, key),
             _ if self.networks[network.index()].router.contains(&destination) => {
                 self.drop_packet(place, key, DropReason::RouterItself, None);
@@ -80,9 +87,9 @@ impl<P: Program> Simulator<P> {
             return;
         }
         let destination = self.packets[key as usize].datagram.destination;
-        if let Some(inner) = self.inner_network(node, destination).filter(|inner| *inner != network) {
+        if let Some((inner, hop)) = self.inner_network(node, destination, Some(network)) {
             self.log_forwarded(node, key, None);
-            self.at_network(inner, key);
+            self.route(inner, hop, key);
             return;
         }
         let uplink = self.nodes[node.index()].interfaces[0];
@@ -172,17 +179,23 @@ impl<P: Program> Simulator<P> {
 
     fn pass_inside(&mut self, node: NodeId, key: u32) {
         let destination = self.packets[key as usize].datagram.destination;
-        match self.inner_network(node, destination) {
-            Some(network) => self.at_network(network, key),
+        match self.inner_network(node, destination, None) {
+            Some((network, hop)) => self.route(network, hop, key),
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
         }
     }
 
-    /// The network inside `node` on which, or behind which, `destination` lies.
-    fn inner_network(&self, node: NodeId, destination: std::net::IpAddr) -> Option<NetworkId> {
+    /// The network inside `node`, other than `except`, on which or behind which `destination` lies, and the way there.
+    fn inner_network(
+        &self,
+        node: NodeId,
+        destination: std::net::IpAddr,
+        except: Option<NetworkId>,
+    ) -> Option<(NetworkId, Hop)> {
         let Kind::Nat(middlebox) = &self.nodes[node.index()].kind else { return None };
-        let leads = |network: &NetworkId| self.routes.look_up(*network, destination) != Hop::Elsewhere;
-        middlebox.inner.iter().copied().find(leads)
+        let others = middlebox.inner.iter().filter(|network| Some(**network) != except);
+        let mut hops = others.map(|network| (*network, self.routes.look_up(*network, destination)));
+        hops.find(|(_, hop)| *hop != Hop::Elsewhere)
     }
 
     /// Has the NAT's engine for the packet's family rewrite it; `None` where it has none.

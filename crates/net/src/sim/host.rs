@@ -25,6 +25,9 @@ pub enum BindError {
     NoPort,
 }
 
+/// The packet that a program handles: its number and the program that it counts for.
+type Cause = (PacketId, Option<ProgramId>);
+
 impl<P: Program> Simulator<P> {
     /// Has `program` receive at `endpoint`; port 0 takes the next free one. Returns where it receives.
     pub fn bind(&mut self, program: ProgramId, endpoint: Endpoint) -> Result<Endpoint, BindError> {
@@ -43,13 +46,13 @@ impl<P: Program> Simulator<P> {
         result
     }
 
-    pub(super) fn input(&mut self, id: ProgramId, input: Input, cause: Option<&Packet>) {
+    pub(super) fn input(&mut self, id: ProgramId, input: Input, cause: Option<Cause>) {
         if self.host(id).is_some_and(|host| host.stopped) {
             return;
         }
         let now = self.now;
         self.programs[id.index()].program.handle_input(now, input);
-        self.drain(id, cause.map(|packet| (packet.id, packet.origin)));
+        self.drain(id, cause);
     }
 
     pub(super) fn wake(&mut self, id: ProgramId) {
@@ -79,8 +82,7 @@ impl<P: Program> Simulator<P> {
             let packet = self.packets.remove(key as usize);
             self.count(packet.origin, |counts| counts.delivered += 1);
             self.log_delivered(node, &packet, program);
-            let input = Input::Datagram(packet.datagram.clone());
-            return self.input(program, input, Some(&packet));
+            return self.input(program, Input::Datagram(packet.datagram), Some((packet.id, packet.origin)));
         }
         let answers = matches!(datagram.transport, Transport::Udp(_));
         let error = icmp_error(datagram.destination, datagram, IcmpErrorKind::PortUnreachable);
@@ -92,7 +94,7 @@ impl<P: Program> Simulator<P> {
     }
 
     /// Does what the program wants done, then notes when it wants to be woken. `cause` is the packet it handles.
-    fn drain(&mut self, id: ProgramId, cause: Option<(PacketId, Option<ProgramId>)>) {
+    fn drain(&mut self, id: ProgramId, cause: Option<Cause>) {
         let node = self.programs[id.index()].node;
         loop {
             while let Some(event) = self.programs[id.index()].program.poll_event() {
@@ -129,12 +131,7 @@ impl<P: Program> Simulator<P> {
     }
 
     /// Sends a program's datagram, in place of `carries_on` where it relays.
-    fn host_send(
-        &mut self,
-        program: ProgramId,
-        datagram: Datagram,
-        carries_on: Option<(PacketId, Option<ProgramId>)>,
-    ) {
+    fn host_send(&mut self, program: ProgramId, datagram: Datagram, carries_on: Option<Cause>) {
         let node = self.programs[program.index()].node;
         let own = self.programs[program.index()].counting.then_some(program);
         let origin = carries_on.map_or(own, |(_, origin)| origin);
