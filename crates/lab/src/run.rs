@@ -1,5 +1,6 @@
 //! Runs a scenario: steps its network until everything is decided, and says what came of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use natbed_nat::MappingView;
@@ -100,8 +101,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Result<Run, TopologyError>
     if options.log || !scenario.sends.is_empty() {
         lowered.simulator.record();
     }
-    let trackers = scenario.connects.iter().map(|connect| Tracker::new(scenario, connect)).collect();
-    let mut runner = Runner { scenario, lowered, trackers, tables: None };
+    let mut runner = Runner::new(scenario, lowered);
     runner.go(options.tables_at);
     Ok(runner.finish(seed))
 }
@@ -119,6 +119,10 @@ struct Runner<'a> {
     scenario: &'a Scenario,
     lowered: Lowered,
     trackers: Vec<Tracker<'a>>,
+    /// When each undecided tracker is next decided by time alone.
+    deadlines: BTreeSet<(Timestamp, usize)>,
+    /// The tracker of each program that is an agent, and which side of it: 0 is the initiator.
+    sides: Vec<Option<(usize, usize)>>,
     tables: Option<(Timestamp, Vec<Vec<MappingView>>)>,
 }
 
@@ -139,10 +143,10 @@ impl<'a> Tracker<'a> {
         Self { scenario, connect, first: None, failed: false, up: [false; 2], ever_lost: false, done: false }
     }
 
-    /// When it is next decided by time alone.
+    /// When it is decided unless something happens before; at once where it has failed.
     fn deadline(&self) -> Timestamp {
         match &self.first {
-            _ if self.done => Timestamp::MAX,
+            _ if self.failed => Timestamp::ZERO,
             None => self.connect.start + self.connect.within,
             Some((at, _)) => *at + self.connect.hold.max(self.scenario.signaling_delay),
         }
@@ -170,10 +174,6 @@ impl<'a> Tracker<'a> {
             PeerEvent::Ice(ice::Event::Failed { .. }) if side == 0 => self.failed |= self.first.is_none(),
             _ => {}
         }
-    }
-
-    fn settle(&mut self, now: Timestamp) {
-        self.done = self.failed || now >= self.deadline();
     }
 
     fn outcome(&self) -> Outcome {
@@ -212,25 +212,39 @@ impl<'a> Tracker<'a> {
     }
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    fn new(scenario: &'a Scenario, lowered: Lowered) -> Self {
+        let trackers: Vec<_> =
+            scenario.connects.iter().map(|connect| Tracker::new(scenario, connect)).collect();
+        let deadlines =
+            trackers.iter().enumerate().map(|(index, tracker)| (tracker.deadline(), index)).collect();
+        let mut sides = Vec::new();
+        for (index, (from, to)) in lowered.agents.iter().enumerate() {
+            for (side, program) in [from, to].into_iter().enumerate() {
+                sides.resize(sides.len().max(program.index() + 1), None);
+                sides[program.index()] = Some((index, side));
+            }
+        }
+        Self { scenario, lowered, trackers, deadlines, sides, tables: None }
+    }
+
     fn go(&mut self, tables_at: Option<Timestamp>) {
         let last_event = self.scenario.events.iter().map(|event| event.at);
         let last_send = self.scenario.sends.iter().map(|send| send.at);
         let not_before = last_event.chain(last_send).chain(tables_at).max().unwrap_or_default();
         loop {
             let now = self.lowered.simulator.now();
-            for tracker in &mut self.trackers {
-                tracker.settle(now);
-            }
+            self.settle(now);
             if self.tables.is_none() && tables_at.is_some_and(|at| at <= now) {
                 self.tables = Some((now, self.take_tables()));
             }
-            let decided = self.trackers.iter().all(|tracker| tracker.done);
+            let decided = self.deadlines.is_empty();
             if decided && now >= not_before && self.datagrams_ended() {
                 return;
             }
             let waiting = if decided { not_before } else { Timestamp::MAX };
-            let due = self.trackers.iter().map(Tracker::deadline).chain(tables_at).chain([waiting]);
+            let next = self.deadlines.first().map(|(at, _)| *at);
+            let due = next.into_iter().chain(tables_at).chain([waiting]);
             let deadline = due.filter(|at| *at > now).min().unwrap_or(Timestamp::MAX);
             if !self.lowered.simulator.step_until(deadline) {
                 self.lowered.simulator.run_until(deadline);
@@ -239,19 +253,33 @@ impl Runner<'_> {
         }
     }
 
+    /// Decides those whose time has come.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some((at, index)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            self.trackers[index].done = true;
+        }
+    }
+
     fn hear(&mut self) {
         while let Some((program, event)) = self.lowered.simulator.poll_event() {
             let now = self.lowered.simulator.now();
-            for (tracker, (from, to)) in self.trackers.iter_mut().zip(&self.lowered.agents) {
-                let side = if program == *from { 0 } else { 1 };
-                if tracker.done || (program != *from && program != *to) {
-                    continue;
-                }
-                tracker.note(now, side, &event);
-                if tracker.first.is_some() || tracker.failed {
-                    self.lowered.simulator.set_counting(*from, false);
-                    self.lowered.simulator.set_counting(*to, false);
-                }
+            let Some((index, side)) = self.sides.get(program.index()).copied().flatten() else { continue };
+            let tracker = &mut self.trackers[index];
+            if tracker.done {
+                continue;
+            }
+            let before = tracker.deadline();
+            tracker.note(now, side, &event);
+            let after = tracker.deadline();
+            if after != before {
+                self.deadlines.remove(&(before, index));
+                self.deadlines.insert((after, index));
+                let (from, to) = self.lowered.agents[index];
+                self.lowered.simulator.set_counting(from, false);
+                self.lowered.simulator.set_counting(to, false);
             }
         }
     }
