@@ -4,6 +4,7 @@ pub mod attribute;
 pub mod builder;
 pub mod client;
 pub mod describe;
+pub mod discovery;
 pub mod integrity;
 mod kind;
 mod lookup;
