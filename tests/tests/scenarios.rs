@@ -1,7 +1,7 @@
 //! Every scenario that comes with the project is a lesson that holds: it says what it shows, and it shows it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use natbed_lab::run::{Options, Run, run};
 use natbed_lab::scenario::{Action, Scenario, parse};
@@ -13,10 +13,10 @@ fn scenarios() -> Vec<(String, Scenario)> {
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
     files.sort();
-    files.iter().map(|file| read(file)).collect()
+    files.iter().map(PathBuf::as_path).map(read).collect()
 }
 
-fn read(file: &PathBuf) -> (String, Scenario) {
+fn read(file: &Path) -> (String, Scenario) {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let scenario = parse(&std::fs::read(file).unwrap()).unwrap_or_else(|problems| {
         panic!("{name} is no scenario: {:?}", problems.diagnostics());

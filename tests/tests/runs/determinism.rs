@@ -4,6 +4,7 @@ use std::process::Command;
 
 use natbed_lab::log::write_jsonl;
 use natbed_lab::run::Run;
+use natbed_lab::scenario::show;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -86,8 +87,12 @@ fn unnumbered(value: Value) -> Value {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_twice_in_one_process() {
-    assert_eq!(log(NOISY), log(NOISY));
+fn the_same_seed_gives_the_same_bytes_on_every_thread() {
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(|| log(NOISY))).collect();
+    let expected = log(NOISY);
+    for thread in threads {
+        assert!(thread.join().unwrap() == expected);
+    }
 }
 
 #[test]
@@ -152,5 +157,11 @@ proptest! {
         let scenario = scenario(&case.text());
         let (first, second) = (run(&scenario, true), run(&scenario, true));
         prop_assert_eq!(log_of(&first), log_of(&second));
+    }
+
+    #[test]
+    fn a_resolved_scenario_runs_to_the_same_bytes(case in with_faults(case(Links::Bad, 1, 2))) {
+        let resolved = show(&scenario(&case.text()));
+        prop_assert!(log(&case.text()) == log(&resolved), "{}", resolved);
     }
 }

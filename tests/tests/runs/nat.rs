@@ -43,6 +43,8 @@ impl Timers<'_> {
                 self.due.insert(format!("{:?}", mapping.id), record.time + self.behavior.udp_timeout);
                 return Ok(());
             }
+            // What an unsolicited packet took has no packets of its own.
+            Event::MappingExpired { mapping, .. } if mapping.unsolicited => return Ok(()),
             Event::MappingExpired { mapping, forgotten } => {
                 let due = self.due.remove(&format!("{:?}", mapping.id));
                 prop_assert_eq!(due, Some(mapping.expires), "{:?} ends on time", mapping);
