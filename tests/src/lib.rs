@@ -1,1 +1,6 @@
 //! Whole-project tests live in `tests/`.
+
+/// The code of the book.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/how-to/crates.md")]
+pub mod book {}

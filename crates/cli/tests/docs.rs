@@ -1,7 +1,7 @@
 //! What README.md and docs/ show is what happens: every command of a `console` block is run, and its output compared.
 //!
 //! `…` stands for any text in a line, or on a line of its own for any lines. `NATBED_BLESS=1` writes the output into
-//! the pages instead, where there is no `…`.
+//! the pages instead; around `…` it finds the lines of the page again if only their numbers have changed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,22 +21,17 @@ fn the_commands_of_every_page_print_what_the_page_says() {
         let new = rewrite(&text, |step| {
             commands += 1;
             let actual = shell.run(&step.command);
-            if matches(&step.output, &actual) {
-                return step.output;
+            let blessed = if bless { blessed(&step.output, &actual) } else { None };
+            if let Some(lines) = align(&step.output, &actual, &is_line).or(blessed) {
+                return lines;
             }
-            let elided = step.output.iter().any(|line| line.contains(ANY));
-            if !bless || elided {
-                let expected = step.output.join("\n");
-                let _ = writeln!(
-                    failures,
-                    "{}: $ {}\n--- the page says\n{expected}\n--- it prints\n{}\n",
-                    page.display(),
-                    step.command,
-                    actual.join("\n")
-                );
-                return step.output;
-            }
-            actual
+            let (command, said, printed) = (&step.command, step.output.join("\n"), actual.join("\n"));
+            let page = page.display();
+            let _ = writeln!(
+                failures,
+                "{page}: $ {command}\n--- the page says\n{said}\n--- it prints\n{printed}\n"
+            );
+            step.output
         });
         if bless && new != text {
             fs::write(&page, new).unwrap();
@@ -134,30 +129,36 @@ impl Shell {
         let mut printed = match words[..] {
             ["echo", "$?"] => format!("{}\n", self.status),
             ["cat", file] => fs::read_to_string(self.folder.path().join(file)).unwrap(),
+            ["sed", script, file] => {
+                let [_, from, to, ""] = script.split('/').collect::<Vec<_>>()[..] else {
+                    panic!("`{command}`")
+                };
+                let text = fs::read_to_string(self.folder.path().join(file)).unwrap();
+                text.lines().map(|line| line.replacen(from, to, 1) + "\n").collect()
+            }
             ["cmp", a, b] => {
                 let [a, b] = [a, b].map(|file| fs::read(self.folder.path().join(file)).unwrap());
                 assert!(a == b, "the files of `{command}` differ");
                 String::new()
             }
-            ["natbed", ref arguments @ ..] => self.natbed(arguments, target),
+            ["natbed", ref arguments @ ..] => self.natbed(arguments),
             _ => panic!("a test cannot run `{command}`"),
         };
+        if let Some(target) = target {
+            fs::write(self.folder.path().join(target), std::mem::take(&mut printed)).unwrap();
+        }
         if printed.ends_with('\n') {
             printed.pop();
         }
         printed.split('\n').filter(|_| !printed.is_empty()).map(|line| line.trim_end().to_owned()).collect()
     }
 
-    fn natbed(&mut self, arguments: &[&str], target: Option<&str>) -> String {
+    fn natbed(&mut self, arguments: &[&str]) -> String {
         let arguments: Vec<String> = arguments.iter().flat_map(|argument| self.expand(argument)).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_natbed"));
         let output = command.args(arguments).current_dir(self.folder.path()).output().unwrap();
         self.status = output.status.code().unwrap_or(-1);
-        let mut stdout = String::from_utf8(output.stdout).unwrap();
-        if let Some(target) = target {
-            fs::write(self.folder.path().join(target), std::mem::take(&mut stdout)).unwrap();
-        }
-        stdout + &String::from_utf8(output.stderr).unwrap()
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     }
 
     /// `folder/*.ext` as a shell does it, in order; anything else as it is.
@@ -171,19 +172,24 @@ impl Shell {
     }
 }
 
-/// Whether `actual` is what `expected` says, line by line.
-fn matches(expected: &[String], actual: &[String]) -> bool {
-    match expected {
-        [] => actual.is_empty(),
-        [first, rest @ ..] if first.trim() == ANY => (0..=actual.len()).any(|n| matches(rest, &actual[n..])),
-        [first, rest @ ..] => {
-            actual.split_first().is_some_and(|(line, left)| matches_line(first, line) && matches(rest, left))
-        }
-    }
+/// The lines of `page` that stand for `actual`, each as it is there; `None` if they are not `same`.
+fn align(page: &[String], actual: &[String], same: &dyn Fn(&str, &str) -> bool) -> Option<Vec<String>> {
+    let Some((first, rest)) = page.split_first() else {
+        return actual.is_empty().then(Vec::new);
+    };
+    let (line, mut lines) = if first.trim() == ANY {
+        (first, (0..=actual.len()).find_map(|skipped| align(rest, &actual[skipped..], same))?)
+    } else {
+        let (line, left) = actual.split_first().filter(|(line, _)| same(first, line))?;
+        (if first.contains(ANY) { first } else { line }, align(rest, left, same)?)
+    };
+    lines.insert(0, line.clone());
+    Some(lines)
 }
 
-fn matches_line(expected: &str, actual: &str) -> bool {
-    let mut parts = expected.split(ANY);
+/// Whether `actual` is the line that `page` shows.
+fn is_line(page: &str, actual: &str) -> bool {
+    let mut parts = page.split(ANY);
     let Some(mut rest) = parts.next().and_then(|first| actual.strip_prefix(first)) else { return false };
     let mut parts = parts.peekable();
     while let Some(part) = parts.next() {
@@ -194,6 +200,16 @@ fn matches_line(expected: &str, actual: &str) -> bool {
         rest = &rest[at + part.len()..];
     }
     rest.is_empty()
+}
+
+/// What `page` should show of `actual`: all of it, or where something is left out the same lines with new numbers.
+fn blessed(page: &[String], actual: &[String]) -> Option<Vec<String>> {
+    if !page.iter().any(|line| line.contains(ANY)) {
+        return Some(actual.to_vec());
+    }
+    let words =
+        |line: &str| line.chars().filter(|c| !c.is_ascii_digit() && !c.is_whitespace()).collect::<String>();
+    align(page, actual, &|page, actual| is_line(&words(page), &words(actual)))
 }
 
 /// README.md and every page of docs/.
