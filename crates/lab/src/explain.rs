@@ -1,6 +1,7 @@
 //! Why each connection and each plain datagram came out as it did: a numbered chain of causes, each naming packet,
 //! node, rule and table entry. Every sentence is made from the event log.
 
+mod afterwards;
 mod connection;
 mod journey;
 mod pairs;

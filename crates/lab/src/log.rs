@@ -5,14 +5,14 @@ mod packet;
 
 use std::io::{self, Write};
 
-use natbed_net::Record;
 use natbed_net::trace::{Event, NextHop, Place};
+use natbed_net::{Fault, Record};
 use serde_json::{Value, json};
 
 use crate::peer::PeerEvent;
 use crate::run::Run;
 
-pub(crate) use agent::{check_failure, gather_failure};
+pub(crate) use agent::{check_failure, consent_loss, gather_failure};
 pub(crate) use packet::wrapped;
 pub use packet::{carries, mapping, packet, remote};
 
@@ -93,7 +93,7 @@ fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
             "filter-opened",
             json!({ "remote": remote.to_string(), "entry": mapping(entry), "packet_id": packet.0 }),
         ),
-        Event::Fault(fault) => ("fault", json!({ "fault": fault.as_str() })),
+        Event::Fault(fault) => ("fault", fault_detail(fault)),
         Event::Signaled { to, message, .. } => {
             let simulator = &run.lowered.simulator;
             let message = String::from_utf8_lossy(message);
@@ -103,6 +103,28 @@ fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
         Event::Program { event: PeerEvent::Ice(event), .. } => agent::ice(event),
         Event::Program { event: PeerEvent::Discard(discard), .. } => agent::discard(discard),
     }
+}
+
+fn fault_detail(fault: &Fault) -> Value {
+    let mut detail = json!({ "fault": fault.as_str() });
+    match fault {
+        Fault::ChangeAddress { old, new, .. } => {
+            detail["old"] = json!(old.to_string());
+            detail["new"] = json!(new.to_string());
+        }
+        Fault::SetLink { link, .. } => {
+            detail["delay_ns"] = json!(u64::try_from(link.delay.as_nanos()).unwrap_or(u64::MAX));
+            detail["jitter_ns"] = json!(u64::try_from(link.jitter.as_nanos()).unwrap_or(u64::MAX));
+            detail["loss"] = json!(link.loss);
+            detail["duplicate"] = json!(link.duplicate);
+            detail["reorder"] = json!(link.reorder);
+            detail["mtu"] = json!(link.mtu);
+            detail["rate"] = json!(link.rate);
+            detail["queue"] = json!(link.queue);
+        }
+        _ => {}
+    }
+    detail
 }
 
 fn next_hop(run: &Run, next: NextHop) -> Option<String> {

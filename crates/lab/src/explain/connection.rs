@@ -1,10 +1,11 @@
 //! A connection: what each side learnt, told, tried and decided, and what came after.
 
-use natbed_net::trace::{Event, Place};
+use natbed_net::trace::Event;
 use natbed_net::{ProgramId, Record};
 use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
+use super::afterwards::afterwards;
 use super::journey::Journey;
 use super::pairs::{PairStory, stories};
 use super::tell::{Teller, seconds};
@@ -12,7 +13,6 @@ use super::{Chapter, Explanation, Step, verdict};
 use crate::log::{carries, gather_failure};
 use crate::peer::{PeerEvent, Signal};
 use crate::run::Outcome;
-use crate::scenario::HoldState;
 
 /// One connection, and the part of the log that tells of its set-up.
 pub(super) struct Connection<'a> {
@@ -263,53 +263,5 @@ fn decision(teller: &Teller<'_>, connection: &Connection<'_>, outcome: Outcome) 
         };
         steps.push(Step::new(record.time, text, Vec::new()));
     }
-    steps
-}
-
-fn afterwards(teller: &Teller<'_>, connection: &Connection<'_>, after: Option<HoldState>) -> Vec<Step> {
-    if after.is_none() {
-        return Vec::new();
-    }
-    let mut steps = Vec::new();
-    for record in teller.run.log().iter().filter(|record| record.time > connection.decided) {
-        let text = match &record.event {
-            Event::Fault(fault) => format!("{}: {}.", teller.place(record.place), fault.as_str()),
-            Event::Program { program, event: PeerEvent::Ice(event) } => {
-                let Some(side) = connection.agents.iter().position(|agent| agent == program) else {
-                    continue;
-                };
-                let who = connection.names[side];
-                match event {
-                    ice::Event::ConsentLost { pair, .. } => format!(
-                        "{who} has heard nothing from {} for too long: consent is lost.",
-                        teller.address(pair.remote)
-                    ),
-                    ice::Event::Restarted { .. } => format!("{who} restarts ICE, with new credentials."),
-                    ice::Event::Selected(pair) => format!(
-                        "{who} selects {} {} / {} {}.",
-                        pair.local.kind, pair.local.address, pair.remote.kind, pair.remote.address
-                    ),
-                    ice::Event::Failed { .. } => format!("{who} gives up."),
-                    _ => continue,
-                }
-            }
-            Event::MappingExpired { mapping, forgotten } if matches!(record.place, Place::Node(_)) => {
-                format!(
-                    "{}{} {}.",
-                    teller.place(record.place),
-                    super::tell::entry(mapping),
-                    if *forgotten { "is forgotten" } else { "expires" }
-                )
-            }
-            _ => continue,
-        };
-        steps.push(Step::new(record.time, text, Vec::new()));
-    }
-    let state = match after {
-        Some(HoldState::Alive) => "the connection never broke",
-        Some(HoldState::Restarted) => "the connection broke, and an ICE restart brought it back",
-        _ => "the connection is lost",
-    };
-    steps.push(Step::new(teller.run.lowered.simulator.now(), format!("At the end {state}."), Vec::new()));
     steps
 }

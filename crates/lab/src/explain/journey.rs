@@ -182,6 +182,10 @@ impl Journey {
     pub(super) fn arrived(&self) -> bool {
         matches!(self.end, End::Delivered { .. })
     }
+
+    pub(super) fn was_dropped(&self) -> bool {
+        matches!(self.end, End::Dropped { .. })
+    }
 }
 
 /// What the table did for a packet that is about to pass.

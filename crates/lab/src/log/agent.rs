@@ -194,7 +194,8 @@ pub(crate) fn check_failure(why: &CheckFailure) -> String {
     }
 }
 
-fn consent_loss(why: ConsentLoss) -> &'static str {
+/// Why consent is gone, in words.
+pub(crate) fn consent_loss(why: ConsentLoss) -> &'static str {
     match why {
         ConsentLoss::Expired => "no check was answered for 30 s",
         ConsentLoss::Revoked => "the peer revoked it",
