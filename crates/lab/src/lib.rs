@@ -1,5 +1,6 @@
 //! natbed's laboratory: scenario files in, results and explanations out.
 
+pub mod classify;
 pub mod diagnose;
 pub mod explain;
 pub mod log;

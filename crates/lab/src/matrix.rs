@@ -58,18 +58,23 @@ pub fn pair_scenario(a: &str, b: &str, overrides: &[(String, String)], seed: u64
     let mut text =
         format!("format = 1\nname = \"{a} against {b}\"\nseed = {seed}\n\n[stun.stun1]\n[turn.turn1]\n");
     for (nat, kind) in [("a", a), ("b", b)] {
-        if overrides.is_empty() {
-            let _ = write!(text, "\n[nat.{nat}]\ntype = {}\n", quote(kind));
-            continue;
-        }
-        let _ = write!(text, "\n[nat-type.type-{nat}]\nbase = {}\n", quote(kind));
-        for (axis, value) in overrides {
-            let _ = writeln!(text, "{axis} = {}", literal(value));
-        }
-        let _ = write!(text, "\n[nat.{nat}]\ntype = \"type-{nat}\"\n");
+        write_nat(&mut text, nat, kind, overrides);
     }
     text += "\n[host.alice]\nbehind = \"a\"\n\n[host.bob]\nbehind = \"b\"\n\n[[connect]]\nfrom = \"alice\"\nto = \"bob\"\n";
     text
+}
+
+/// Writes a NAT called `nat`, of type `kind` with `overrides`.
+pub(crate) fn write_nat(text: &mut String, nat: &str, kind: &str, overrides: &[(String, String)]) {
+    if overrides.is_empty() {
+        let _ = write!(text, "\n[nat.{nat}]\ntype = {}\n", quote(kind));
+        return;
+    }
+    let _ = write!(text, "\n[nat-type.type-{nat}]\nbase = {}\n", quote(kind));
+    for (axis, value) in overrides {
+        let _ = writeln!(text, "{axis} = {}", literal(value));
+    }
+    let _ = write!(text, "\n[nat.{nat}]\ntype = \"type-{nat}\"\n");
 }
 
 /// A number or truth value as it is, anything else as a TOML string.

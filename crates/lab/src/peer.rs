@@ -9,6 +9,7 @@ use natbed_net::{Input, Output, ProgramId};
 use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice;
 
+pub use crate::classify::DiscoveryPeer;
 pub use agent::AgentPeer;
 pub use sender::{Sender, send_payload};
 pub use server::{Discard, StunPeer, TurnPeer};
@@ -24,6 +25,8 @@ pub enum Peer {
     Turn(Box<TurnPeer>),
     /// Sends plain datagrams, and takes them.
     Sender(Sender),
+    /// Asks what NAT it is behind.
+    Discovery(Box<DiscoveryPeer>),
 }
 
 /// What a program tells the event log.
@@ -40,6 +43,14 @@ impl Peer {
     pub fn agent_mut(&mut self) -> Option<&mut AgentPeer> {
         match self {
             Self::Agent(agent) => Some(agent),
+            _ => None,
+        }
+    }
+
+    /// The discovery client, if this is one.
+    pub const fn discovery(&self) -> Option<&DiscoveryPeer> {
+        match self {
+            Self::Discovery(peer) => Some(peer),
             _ => None,
         }
     }
@@ -62,6 +73,7 @@ impl natbed_net::Program for Peer {
             Self::Stun(peer) => peer.handle_input(input),
             Self::Turn(peer) => peer.handle_input(now, input),
             Self::Sender(peer) => peer.handle_input(now, &input),
+            Self::Discovery(peer) => peer.handle_input(now, &input),
         }
     }
 
@@ -71,6 +83,7 @@ impl natbed_net::Program for Peer {
             Self::Stun(_) => {}
             Self::Turn(peer) => peer.handle_timeout(now),
             Self::Sender(peer) => peer.handle_timeout(now),
+            Self::Discovery(peer) => peer.handle_timeout(now),
         }
     }
 
@@ -80,6 +93,7 @@ impl natbed_net::Program for Peer {
             Self::Stun(peer) => peer.poll_transmit(),
             Self::Turn(peer) => peer.poll_transmit(),
             Self::Sender(peer) => peer.poll_transmit(),
+            Self::Discovery(peer) => peer.poll_transmit(),
         }
     }
 
@@ -87,7 +101,7 @@ impl natbed_net::Program for Peer {
         match self {
             Self::Agent(peer) => peer.poll_event().map(PeerEvent::Ice),
             Self::Turn(peer) => peer.poll_event().map(PeerEvent::Discard),
-            Self::Stun(_) | Self::Sender(_) => None,
+            Self::Stun(_) | Self::Sender(_) | Self::Discovery(_) => None,
         }
     }
 
@@ -97,6 +111,7 @@ impl natbed_net::Program for Peer {
             Self::Stun(_) => None,
             Self::Turn(peer) => peer.poll_timeout(),
             Self::Sender(peer) => peer.poll_timeout(),
+            Self::Discovery(peer) => peer.poll_timeout(),
         }
     }
 }
