@@ -50,9 +50,9 @@ impl Screen {
     }
 }
 
-/// The terminal's width in columns: `COLUMNS`, else what the terminal says, else 80.
+/// Columns to fill: `COLUMNS`, else those of the terminal if stdout is one, else 80.
 pub(crate) fn width() -> usize {
     let given = std::env::var_os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
-    let asked = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let asked = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     given.or_else(asked).unwrap_or(COLUMNS).max(FEWEST)
 }

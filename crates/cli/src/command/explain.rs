@@ -33,7 +33,7 @@ pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, F
     targets.write(&run)?;
     let explanations = explain(scenario, &run, args.from.as_deref(), args.to.as_deref());
     if explanations.is_empty() {
-        return Err(Failure::usage("there is no such connection in the scenario", None));
+        return Err(nothing(args));
     }
     let print = if args.json { json } else { text };
     screen.print(&print(&file, &run, &explanations, args))?;
@@ -63,6 +63,14 @@ fn check_host(scenario: &Scenario, name: &str) -> Result<(), Failure> {
         |similar| format!("did you mean `{similar}`?"),
     );
     Err(Failure::usage(format_args!("the scenario has no host called {}", quoted(name)), Some(help)))
+}
+
+/// Nothing to explain: the hosts have no connection between them, or there is none at all.
+fn nothing(args: &args::Explain) -> Failure {
+    let end =
+        |word: &str, host: &Option<String>| host.as_ref().map(|host| format!(" {word} {}", quoted(host)));
+    let ends = [end("from", &args.from), end("to", &args.to)].into_iter().flatten().collect::<String>();
+    Failure::usage(format_args!("the scenario has no connection{ends}"), None)
 }
 
 fn json(file: &File, run: &Run, explanations: &[Explanation], args: &args::Explain) -> String {
