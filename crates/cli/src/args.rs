@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Run every NAT type against every other.
     Matrix(Matrix),
+    /// Ask NAT types what they are, by RFC 5780 and RFC 3489 discovery.
+    Classify(Classify),
     /// Say why each connection came out as it did.
     Explain(Explain),
     /// Check scenarios without running them; tells all that is wrong.
@@ -97,6 +99,24 @@ pub(crate) struct Matrix {
     /// Print what each type does.
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Classify {
+    /// `classic`, `rfc4787`, `all`, or NAT types: presets and grid codes such as EIM/APDF, separated by commas.
+    #[arg(long, default_value = "classic")]
+    pub(crate) types: String,
+    /// Override an axis of every type, such as hairpinning=external-source; may be repeated.
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = parse_axis)]
+    pub(crate) set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) seed: Seed,
+    /// Print one JSON document (schema natbed.classify/1).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the table alone.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(clap::Args)]

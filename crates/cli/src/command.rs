@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod classify;
 mod completions;
 mod examples;
 mod explain;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(command: &Command, screen: &mut Screen) -> Result<Status,
     match command {
         Command::Run(args) => run::run(args, screen),
         Command::Matrix(args) => matrix::run(args, screen),
+        Command::Classify(args) => classify::run(args, screen),
         Command::Explain(args) => explain::run(args, screen),
         Command::Check(args) => check::run(args, screen),
         Command::Show(args) => show::run(args, screen),

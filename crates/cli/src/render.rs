@@ -1,6 +1,7 @@
 //! How results look on a terminal: symbol and word, colour only on top, no wider than the terminal where that is
 //! possible.
 
+pub(crate) mod classify;
 pub(crate) mod columns;
 pub(crate) mod explanation;
 pub(crate) mod matrix;

@@ -10,7 +10,7 @@ use natbed_nat::behavior::{Behavior, Filtering, Mapping};
 use natbed_net::TopologyError;
 use natbed_net::stream::stream;
 use natbed_packet::{Endpoint, Family, Timestamp};
-use natbed_traversal::stun::discovery::{self, Config, Discovery, Finding, Procedure, Verdict};
+use natbed_traversal::stun::discovery::{self, Config, Discovery, Finding, Procedure};
 
 use crate::lower::lower;
 use crate::matrix::{MatrixError, write_nat};
@@ -18,6 +18,7 @@ use crate::peer::Peer;
 use crate::scenario::{self, HostId, Scenario, ServerId};
 
 pub use judge::{filtering, mapping};
+pub use natbed_traversal::stun::discovery::{Lifetime, Verdict};
 pub use peer::DiscoveryPeer;
 pub use report::ClassifyReport;
 

@@ -14,7 +14,7 @@ use crate::render::style::paint_part;
 use crate::screen::{Screen, width};
 
 /// The seed where none is given.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 
 pub(super) fn run(args: &args::Matrix, screen: &Screen) -> Result<Status, Failure> {
     let types = types::parse_set(&args.types)?;
@@ -35,7 +35,7 @@ fn text(matrix: &Matrix, args: &args::Matrix) -> String {
 }
 
 /// The problems of an override without their place, which is in a file that the user never wrote.
-fn failure(error: MatrixError) -> Failure {
+pub(super) fn failure(error: MatrixError) -> Failure {
     let problems = match error {
         MatrixError::Topology(why) => return Failure::usage(why, None),
         MatrixError::Scenario(problems) => problems,

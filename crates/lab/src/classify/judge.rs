@@ -83,7 +83,7 @@ impl Classified {
     }
 
     /// Where the old verdict stands for another behaviour than the NAT has.
-    fn misleading_verdict(&self) -> Option<String> {
+    pub fn misleading_verdict(&self) -> Option<String> {
         let verdict = self.discovered.rfc3489?;
         let (stands_for, allows) = meaning(verdict)?;
         let (mapping, filtering) = (self.configured.mapping?, self.configured.filtering?);

@@ -1,5 +1,4 @@
 use natbed_nat::presets;
-use natbed_traversal::stun::discovery::Lifetime;
 
 use super::*;
 
