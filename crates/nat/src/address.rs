@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::{BitAnd, BitXor};
+use std::ops::{BitAnd, BitXor, RangeInclusive};
 
 use natbed_packet::{Endpoint, Prefix};
 
@@ -136,6 +136,11 @@ impl<A: Address> Blocks<A> {
 
     pub(crate) fn contains(&self, ip: A) -> bool {
         self.0.iter().any(|(network, mask)| ip & *mask == *network)
+    }
+
+    /// Each from its first address to its last.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<A>> {
+        self.0.iter().map(|(network, mask)| *network..=*network ^ (*mask ^ A::ONES))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

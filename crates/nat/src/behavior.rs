@@ -173,7 +173,8 @@ axis! {
     Unsolicited {
         /// It is dropped in silence.
         Drop = "drop",
-        /// It is dropped and answered with an ICMP error.
+        /// It is dropped and answered with an ICMP error: a SYN after 6 seconds, unless one for the same connection
+        /// came from inside (RFC 5382 REQ-4), and no other TCP segment.
         Icmp = "icmp",
         /// It is dropped, yet takes its addresses and ports in the table, as connection tracking does: an outbound
         /// flow that would have had them gets another port.
@@ -292,7 +293,7 @@ pub struct Behavior {
     pub on_conflict: OnConflict,
     /// Distance from one port to the next when `ports` is `sequential`.
     pub step: u16,
-    /// The external ports there are.
+    /// The external ports, and identifiers of ICMP queries, that there are: as many for each protocol.
     pub port_range: PortRange,
     /// Whether one external port may carry several mappings to different remotes.
     pub port_overloading: bool,
@@ -306,17 +307,29 @@ pub struct Behavior {
     pub hairpinning: Hairpinning,
     /// What an inbound packet that nothing lets in does.
     pub unsolicited: Unsolicited,
-    /// How long a mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
+    /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
     pub udp_timeout: Duration,
     /// The same before the first packet from outside was let in; `udp_timeout` if absent.
     pub udp_timeout_new: Option<Duration>,
-    /// Which direction refreshes a mapping.
+    /// Which direction refreshes a mapping. TCP connections live by their own timers.
     pub refresh: Refresh,
-    /// How long a remote may send in after the last packet to it; as long as the mapping lives if absent.
+    /// How long a TCP connection that both ends have opened lives without a segment (RFC 5382 REQ-5).
+    pub tcp_established: Duration,
+    /// How long one lives that one end alone has opened (RFC 5382 REQ-5).
+    pub tcp_transitory: Duration,
+    /// How long one lives that both ends have closed, or one has reset (RFC 7857 section 2.1); `tcp_transitory` if
+    /// absent.
+    pub tcp_closing: Option<Duration>,
+    /// How long the mapping of an ICMP query identifier lives without a packet that refreshes it (RFC 5508 REQ-2).
+    pub icmp_timeout: Duration,
+    /// How long a remote may send in after the last packet to it; as long as the mapping lives if absent. A TCP
+    /// connection goes on for as long as it lives.
     pub filter_timeout: Option<Duration>,
+    /// How long a port stays taken after its mapping has ended (RFC 6888 REQ-8, which asks for 120 seconds).
+    pub port_hold: Duration,
     /// The most mappings there may be.
     pub max_mappings: Option<u32>,
-    /// The most mappings that one internal host may have (RFC 6888 REQ-4).
+    /// The most mappings of each protocol that one internal host may have (RFC 6888 REQ-4).
     pub max_mappings_per_host: Option<u32>,
     /// What happens to a packet that would need one more.
     pub on_full: OnFull,
@@ -343,7 +356,12 @@ impl Default for Behavior {
             udp_timeout: Duration::from_secs(300),
             udp_timeout_new: None,
             refresh: Refresh::Outbound,
+            tcp_established: Duration::from_secs(2 * 3600 + 4 * 60),
+            tcp_transitory: Duration::from_secs(4 * 60),
+            tcp_closing: None,
+            icmp_timeout: Duration::from_secs(60),
             filter_timeout: None,
+            port_hold: Duration::ZERO,
             max_mappings: None,
             max_mappings_per_host: None,
             on_full: OnFull::Drop,
@@ -352,9 +370,14 @@ impl Default for Behavior {
 }
 
 impl Behavior {
-    /// The lifetime of a mapping that has let nothing in yet.
+    /// The lifetime of a UDP mapping that has let nothing in yet.
     pub fn first_timeout(&self) -> Duration {
         self.udp_timeout_new.unwrap_or(self.udp_timeout)
+    }
+
+    /// The lifetime of a TCP connection that is closed.
+    pub fn closing_timeout(&self) -> Duration {
+        self.tcp_closing.unwrap_or(self.tcp_transitory)
     }
 }
 

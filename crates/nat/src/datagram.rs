@@ -1,29 +1,28 @@
 //! Datagrams in and out of a translator: what can be translated, and the rewriting.
 
-use natbed_packet::{Datagram, Icmp, Timestamp, Transport};
+use natbed_packet::{Datagram, Icmp, IcmpError, Timestamp, Transport};
 
 use crate::address::{Address, Socket};
+use crate::behavior::Unsolicited;
 use crate::icmp::ErrorPassage;
 use crate::outcome::{Drop, DropReason, Forward, Outcome};
+use crate::packet::{Packet, QueryPacket, UdpPacket};
+use crate::tcp::{Origin, Segment};
 use crate::translator::{Passage, Refusal, Translator};
 
 impl<A: Address> Translator<A> {
     pub(crate) fn outbound_datagram(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
         self.advance(now);
-        self.translate(datagram, Self::outbound, Self::outbound_error).unwrap_or_else(Outcome::Drop)
+        self.translate(Origin::Inside, datagram).unwrap_or_else(Outcome::Drop)
     }
 
     pub(crate) fn inbound_datagram(&mut self, now: Timestamp, datagram: &mut Datagram) -> Outcome {
         self.advance(now);
-        self.translate(datagram, Self::inbound, Self::inbound_error).unwrap_or_else(Outcome::Drop)
+        self.translate(Origin::Outside, datagram).unwrap_or_else(Outcome::Drop)
     }
 
-    fn translate(
-        &mut self,
-        datagram: &mut Datagram,
-        flow: impl FnOnce(&mut Self, Socket<A>, Socket<A>) -> Result<Passage<A>, Drop>,
-        error: impl FnOnce(&Self, A, A, &mut natbed_packet::IcmpError) -> Result<ErrorPassage<A>, Refusal>,
-    ) -> Result<Outcome, Drop> {
+    #[inline]
+    fn translate(&mut self, origin: Origin, datagram: &mut Datagram) -> Result<Outcome, Drop> {
         let source = A::from_ip(datagram.source).ok_or(DropReason::WrongFamily)?;
         let destination = A::from_ip(datagram.destination).ok_or(DropReason::WrongFamily)?;
         if datagram.is_fragment() {
@@ -33,23 +32,94 @@ impl<A: Address> Translator<A> {
             Transport::Udp(udp) => {
                 let (from, to) =
                     (Socket::new(source, udp.source_port), Socket::new(destination, udp.destination_port));
-                let passage = flow(self, from, to)?;
+                let passage = self.pass(UdpPacket, origin, from, to)?;
                 (udp.source_port, udp.destination_port) = (passage.source.port, passage.destination.port);
-                (datagram.source, datagram.destination) =
-                    (passage.source.ip.to_ip(), passage.destination.ip.to_ip());
-                Ok(outcome(passage.inside, passage.forward))
+                Ok(readdress(datagram, &passage))
             }
-            Transport::Icmp(Icmp::Error(quote)) => {
-                let passage =
-                    error(self, source, destination, quote).map_err(|refusal| self.silent(refusal))?;
+            Transport::Tcp(_) => self.translate_segment(origin, datagram, source, destination),
+            Transport::Icmp(Icmp::Query(query)) => {
+                let packet = QueryPacket { reply: query.reply };
+                let port = |side| if side == origin { query.identifier } else { 0 };
+                let (from, to) = (
+                    Socket::new(source, port(Origin::Inside)),
+                    Socket::new(destination, port(Origin::Outside)),
+                );
+                let passage = self.pass(packet, origin, from, to)?;
+                query.identifier =
+                    if passage.inside { passage.destination.port } else { passage.source.port };
+                Ok(readdress(datagram, &passage))
+            }
+            Transport::Icmp(Icmp::Error(error)) => {
+                let passage = self
+                    .pass_error(origin, source, destination, error)
+                    .map_err(|refusal| self.silent(refusal))?;
                 (datagram.source, datagram.destination) =
                     (passage.source.to_ip(), passage.destination.to_ip());
                 Ok(outcome(passage.inside, passage.forward))
             }
-            Transport::Tcp(_) | Transport::Icmp(Icmp::Query(_)) => {
-                Err(DropReason::UnsupportedProtocol.into())
-            }
             Transport::Fragment { .. } => Err(DropReason::Fragment.into()),
+        }
+    }
+
+    fn translate_segment(
+        &mut self,
+        origin: Origin,
+        datagram: &mut Datagram,
+        source: A,
+        destination: A,
+    ) -> Result<Outcome, Drop> {
+        let Transport::Tcp(tcp) = &mut datagram.transport else { unreachable!("the caller has looked") };
+        let segment = Segment::of(tcp);
+        let (from, to) =
+            (Socket::new(source, tcp.source_port), Socket::new(destination, tcp.destination_port));
+        match self.pass(segment, origin, from, to) {
+            Ok(passage) => {
+                (tcp.source_port, tcp.destination_port) = (passage.source.port, passage.destination.port);
+                Ok(readdress(datagram, &passage))
+            }
+            Err(drop) => {
+                if segment.opens() {
+                    self.hold_syn(&drop, from, to, datagram);
+                }
+                Err(drop)
+            }
+        }
+    }
+
+    #[inline]
+    fn pass<P: Packet>(
+        &mut self,
+        packet: P,
+        origin: Origin,
+        from: Socket<A>,
+        to: Socket<A>,
+    ) -> Result<Passage<A>, Drop> {
+        match origin {
+            Origin::Inside => self.outbound(packet, from, to),
+            Origin::Outside => self.inbound(packet, from, to),
+        }
+    }
+
+    fn pass_error(
+        &self,
+        origin: Origin,
+        source: A,
+        destination: A,
+        error: &mut IcmpError,
+    ) -> Result<ErrorPassage<A>, Refusal> {
+        match origin {
+            Origin::Inside => self.outbound_error(source, destination, error),
+            Origin::Outside => self.inbound_error(source, destination, error),
+        }
+    }
+
+    /// Keeps a SYN that nothing let in, to be answered if none from inside meets it in time (RFC 5382 REQ-4).
+    fn hold_syn(&mut self, drop: &Drop, from: Socket<A>, to: Socket<A>, syn: &Datagram) {
+        let unsolicited = matches!(drop.reason, DropReason::NoMapping | DropReason::Filtered);
+        if unsolicited && self.behavior.unsolicited == Unsolicited::Icmp {
+            let sender = drop.sent.and_then(|sent| self.table.slot(sent.mapping?));
+            let remote = sender.map_or(from, |slot| self.external(slot));
+            self.held_syns.hold(self.latest(), remote, to, syn);
         }
     }
 
@@ -57,6 +127,11 @@ impl<A: Address> Translator<A> {
     fn silent(&self, (reason, slot): Refusal) -> Drop {
         Drop { mapping: slot.map(|slot| self.table.id(slot)), ..reason.into() }
     }
+}
+
+fn readdress<A: Address>(datagram: &mut Datagram, passage: &Passage<A>) -> Outcome {
+    (datagram.source, datagram.destination) = (passage.source.ip.to_ip(), passage.destination.ip.to_ip());
+    outcome(passage.inside, passage.forward)
 }
 
 const fn outcome(inside: bool, forward: Forward) -> Outcome {

@@ -10,7 +10,7 @@ use crate::address::Blocks;
 use crate::basic::Basic;
 use crate::batch::{self, Flow, Verdict};
 use crate::behavior::{Behavior, BehaviorError, Kind};
-use crate::outcome::{DropReason, Forward, MappingId, Outcome};
+use crate::outcome::{DropReason, Forward, LateReply, MappingId, Outcome};
 use crate::pool::Pool;
 use crate::translator::Translator;
 use crate::view::{Event, MappingView};
@@ -161,8 +161,8 @@ impl Nat {
         }
     }
 
-    /// Ends the mappings whose time has come. Every other call does so too, hence this matters only to one who wants
-    /// their events, or their memory, at once.
+    /// Ends the mappings whose time has come, and makes due replies ready. Every other call does so too, hence this
+    /// matters only to one who wants them, or the memory, at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         match &mut self.machine {
             Machine::Router(_) | Machine::Static(_) => {}
@@ -171,8 +171,8 @@ impl Nat {
         }
     }
 
-    /// When to call [`Nat::handle_timeout`]: no later than the next mapping expires. `None` if none will, or if
-    /// nobody observes.
+    /// When to call [`Nat::handle_timeout`]: no later than the next reply is due or, if somebody observes, the next
+    /// mapping expires. `None` if there is neither.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         match &self.machine {
             Machine::Router(_) | Machine::Static(_) => None,
@@ -187,6 +187,15 @@ impl Nat {
             Machine::Router(_) | Machine::Static(_) => None,
             Machine::V4(translator) => translator.poll_event(),
             Machine::V6(translator) => translator.poll_event(),
+        }
+    }
+
+    /// The next ICMP error that is due for a packet that was dropped some time ago.
+    pub fn poll_reply(&mut self) -> Option<LateReply> {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => None,
+            Machine::V4(translator) => translator.poll_reply(),
+            Machine::V6(translator) => translator.poll_reply(),
         }
     }
 

@@ -38,17 +38,20 @@
 //! # What it does
 //!
 //! [`Behavior`] has a field for each axis of RFC 4787 and its neighbours; [`presets`] names the usual combinations.
-//! UDP is translated, and ICMP errors follow the mapping of the packet that they quote (RFC 5508). Mappings end
-//! exactly at their deadline, with or without [`Nat::handle_timeout`]. [`Nat::snapshot`] shows the table.
+//! UDP, TCP and ICMP echo are translated, each in a port space of its own, by the same mapping and filtering. A TCP
+//! mapping lives as long as its connections, which are followed through opening, closing and reset (RFC 7857 section
+//! 2). ICMP errors follow the mapping of the packet that they quote (RFC 5508). Mappings end exactly at their
+//! deadline, with or without [`Nat::handle_timeout`]. [`Nat::snapshot`] shows the table.
 //!
 //! A NAT with a handful of mappings takes less than a kilobyte, one with millions about 60 octets for each. For large
 //! tables [`Nat::outbound_batch`] and [`Nat::inbound_batch`] overlap the cache misses of many packets.
 //!
 //! # What it does not do
 //!
-//! TCP and ICMP queries are dropped ([`DropReason::UnsupportedProtocol`]) by a NAT that translates ports, and by a
-//! firewall; fragments too. It builds no ICMP error: [`Drop::reply`] says which one the caller should send. It does not
-//! count hop limits or route: the caller does, and calls it for what crosses from one side to the other.
+//! A NAT that translates ports drops fragments, and so does a firewall. It sends nothing: [`Drop::reply`] and
+//! [`Nat::poll_reply`] say which ICMP error the caller should send, and a TCP connection that has been idle for too
+//! long is not probed before it is forgotten. It does not count hop limits or route: the caller does, and calls it
+//! for what crosses from one side to the other. TCP windows are taken as they stand in the segment, without scaling.
 
 mod address;
 mod basic;
@@ -61,16 +64,20 @@ mod filter;
 mod hairpin;
 mod icmp;
 mod outcome;
+mod packet;
 mod pool;
 mod ports;
+mod prefetch;
 pub mod presets;
 mod session;
 mod table;
+mod tcp;
+mod timers;
 mod translator;
 mod view;
 
 pub use batch::{Flow, Verdict};
 pub use behavior::{Behavior, BehaviorError};
 pub use engine::{Config, ConfigError, Nat};
-pub use outcome::{Drop, DropReason, Forward, MappingId, Outcome};
+pub use outcome::{Drop, DropReason, Forward, LateReply, MappingId, Outcome};
 pub use view::{Event, MappingView, Permitted, Remote};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use natbed_packet::IcmpErrorKind;
+use natbed_packet::{Datagram, IcmpErrorKind};
 
 /// A mapping's identity, never given to another mapping of the same NAT (short of sixteen million mappings later).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +55,16 @@ pub struct Drop {
     pub sent: Option<Forward>,
 }
 
+/// An ICMP error that is due some time after the packet that it is about was dropped: 6 seconds after an unsolicited
+/// SYN, unless one for the same connection came from inside (RFC 5382 REQ-4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateReply {
+    /// The packet as it came, towards whose source the error goes.
+    pub about: Datagram,
+    /// The error.
+    pub kind: IcmpErrorKind,
+}
+
 impl From<DropReason> for Drop {
     fn from(reason: DropReason) -> Self {
         Self { reason, mapping: None, reply: None, sent: None }
@@ -97,6 +107,9 @@ reasons! {
     /// The mapping's filter does not permit the remote.
     Filtered = "filtered":
         "nothing that would let this source in has been sent to it, so the filter keeps it out",
+    /// A packet from inside that goes on with something whose beginning the NAT has not seen.
+    Stray = "stray":
+        "it goes on with a TCP connection, or answers an ICMP query, that this NAT knows nothing of",
     /// A packet from inside to an external endpoint, and hairpinning is off.
     HairpinOff = "hairpin-off":
         "the packet came from inside and is for the NAT's own outside, and this NAT does not turn packets around",

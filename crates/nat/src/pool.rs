@@ -1,6 +1,7 @@
 //! A NAT's external addresses.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use crate::address::Address;
 use crate::engine::ConfigError;
@@ -44,11 +45,22 @@ impl<A: Address> Pool<A> {
         if self.addresses.get(guess) == Some(&ip) {
             return u16::try_from(guess).ok();
         }
-        if self.sorted.len() == 1 {
+        if !self.span()?.contains(&ip) {
             return None;
         }
         let found = self.sorted.binary_search_by_key(&ip, |(address, _)| *address).ok()?;
         Some(self.sorted[found].1)
+    }
+
+    /// All addresses, by place.
+    pub(crate) fn addresses(&self) -> &[A] {
+        &self.addresses
+    }
+
+    /// From the lowest address to the highest, if there is one.
+    #[inline]
+    pub(crate) fn span(&self) -> Option<RangeInclusive<A>> {
+        Some(self.sorted.first()?.0..=self.sorted.last()?.0)
     }
 
     /// Octets on the heap.

@@ -1,12 +1,13 @@
 //! Which mapping answers whom, for `reply-mapping = "inbound-session"`.
 
 use hashbrown::HashMap;
+use natbed_packet::Protocol;
 use rustc_hash::FxBuildHasher;
 
 use crate::address::{Address, Socket};
 
-/// An internal endpoint and a remote.
-type Session<A> = (Socket<A>, Socket<A>);
+/// A protocol, an internal endpoint and a remote.
+type Session<A> = (Protocol, Socket<A>, Socket<A>);
 
 /// For an internal endpoint and a remote, the mapping that first let a packet from that remote in.
 #[derive(Clone, Debug)]
@@ -24,12 +25,11 @@ impl<A> Default for Sessions<A> {
 
 impl<A: Address> Sessions<A> {
     #[inline]
-    pub(crate) fn get(&self, internal: Socket<A>, remote: Socket<A>) -> Option<u32> {
-        if self.slots.is_empty() { None } else { self.slots.get(&(internal, remote)).copied() }
+    pub(crate) fn get(&self, protocol: Protocol, internal: Socket<A>, remote: Socket<A>) -> Option<u32> {
+        if self.slots.is_empty() { None } else { self.slots.get(&(protocol, internal, remote)).copied() }
     }
 
-    pub(crate) fn note(&mut self, slot: u32, internal: Socket<A>, remote: Socket<A>) {
-        let session = (internal, remote);
+    pub(crate) fn note(&mut self, slot: u32, session: Session<A>) {
         if self.slots.try_insert(session, slot).is_ok() {
             self.of_slot.entry(slot).or_default().push(session);
         }

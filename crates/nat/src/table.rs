@@ -3,6 +3,8 @@
 //! One record of 32 octets (IPv4) for each mapping, in one growing slab, which owns them all. A NAT with a handful
 //! of mappings has nothing else and scans it; one with more keeps the indexes of [`large`] beside it.
 
+use natbed_packet::Protocol;
+
 use crate::address::{Address, Socket};
 use crate::behavior::Mapping;
 use crate::expiry::NONE;
@@ -12,6 +14,7 @@ use crate::ports::{Search, next_free_among};
 
 mod index;
 mod large;
+mod likely;
 mod record;
 
 use large::Large;
@@ -23,8 +26,8 @@ const SCANNED: u32 = 32;
 /// What a host with mappings has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// How many mappings.
-    pub(crate) mappings: u32,
+    /// How many mappings, by protocol.
+    pub(crate) mappings: [u32; 3],
     /// Its external address's place in the pool.
     pub(crate) pool: u16,
     /// Its port block.
@@ -40,6 +43,8 @@ pub(crate) struct Table<A> {
     chain: Vec<u32>,
     free: u32,
     live: u32,
+    /// How many of the live entries hold a port whose mapping has ended.
+    held: u32,
     generation: u32,
     sets: Vec<RemoteSet<A>>,
     free_sets: Vec<u32>,
@@ -61,6 +66,7 @@ impl<A: Address> Table<A> {
             chain: Vec::new(),
             free: NONE,
             live: 0,
+            held: 0,
             generation: 0,
             sets: Vec::new(),
             free_sets: Vec::new(),
@@ -92,9 +98,9 @@ impl<A: Address> Table<A> {
         self.mapping
     }
 
-    /// How many entries are alive.
-    pub(crate) const fn live(&self) -> u32 {
-        self.live
+    /// How many entries count as mappings: all but held ports.
+    pub(crate) const fn mappings(&self) -> u32 {
+        self.live - self.held
     }
 
     /// A time before which nothing expires; `u64::MAX` if there is nothing.
@@ -134,47 +140,49 @@ impl<A: Address> Table<A> {
 
     /// The mapping through which packets from `internal` to `remote` leave.
     #[inline]
-    pub(crate) fn find_outbound(&self, internal: Socket<A>, remote: Socket<A>) -> Option<u32> {
-        let is_it = |slot| self.is_outbound(slot, internal, remote);
+    pub(crate) fn find_outbound(
+        &self,
+        protocol: Protocol,
+        internal: Socket<A>,
+        remote: Socket<A>,
+    ) -> Option<u32> {
+        let is_it = |slot| self.is_outbound(slot, protocol, internal, remote);
         match &self.large {
-            Some(large) => large.outbound.find(self.key.hash(internal, remote), is_it),
+            Some(large) => large.outbound.find(self.key.hash(protocol, internal, remote), is_it),
             None => self.scan(is_it),
         }
     }
 
-    /// The slot where [`Table::find_outbound`] most likely finds it; `NONE` where it must be asked.
     #[inline]
-    pub(crate) fn likely_outbound(&self, internal: Socket<A>, remote: Socket<A>) -> u32 {
-        self.large.as_ref().map_or(NONE, |large| large.outbound.likely(self.key.hash(internal, remote)))
-    }
-
-    #[inline]
-    pub(crate) fn is_outbound(&self, slot: u32, internal: Socket<A>, remote: Socket<A>) -> bool {
-        let Some(record) = self.records.get(slot as usize) else { return false };
-        let ip = (record.internal_ip ^ internal.ip) == A::default();
-        let port = record.internal_port == internal.port;
-        let remote = self.key.part(record.remote()) == self.key.part(remote);
-        ip & port & remote & record.is_mapping()
+    pub(crate) fn is_outbound(
+        &self,
+        slot: u32,
+        protocol: Protocol,
+        internal: Socket<A>,
+        remote: Socket<A>,
+    ) -> bool {
+        let record = self.records.get(slot as usize);
+        record.is_some_and(|record| record.leads(&self.key, protocol, internal, remote))
     }
 
     /// The entry that has external `port` of the `pool`th address; where ports are overloaded, towards `remote`.
     #[inline]
-    pub(crate) fn find_inbound(&self, pool: u16, port: u16, remote: Socket<A>) -> Option<u32> {
+    pub(crate) fn find_inbound(
+        &self,
+        protocol: Protocol,
+        pool: u16,
+        port: u16,
+        remote: Socket<A>,
+    ) -> Option<u32> {
         let overloads = self.shape.overloads;
         match &self.large {
-            Some(large) => large.find_inbound(pool, port, self.key.part(remote)),
+            Some(large) => large.find_inbound(protocol, pool, port, self.key.part(remote)),
             None => self.scan(|slot| {
                 let record = self.record(slot);
-                let here = record.is_live() && record.external_port == port && record.pool == pool;
+                let here = record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
                 here && (!overloads || self.key.part(record.remote()) == self.key.part(remote))
             }),
         }
-    }
-
-    /// The slot that [`Table::find_inbound`] finds where ports are not overloaded; `NONE` where it must be asked.
-    #[inline]
-    pub(crate) fn likely_inbound(&self, pool: u16, port: u16) -> u32 {
-        self.large.as_ref().map_or(NONE, |large| large.likely_inbound(pool, port))
     }
 
     /// Whether `slot` holds a mapping.
@@ -184,26 +192,59 @@ impl<A: Address> Table<A> {
     }
 
     /// The oldest mapping on an overloaded port that `is_it`.
-    pub(crate) fn find_sharing(&self, pool: u16, port: u16, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find_sharing(
+        &self,
+        protocol: Protocol,
+        pool: u16,
+        port: u16,
+        is_it: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let here = |slot| {
             let record = self.record(slot);
-            record.is_mapping() && record.external_port == port && record.pool == pool && is_it(slot)
+            let place = record.external_port == port && record.pool == pool;
+            record.is_mapping_of(protocol) && place && is_it(slot)
         };
         match &self.large {
-            Some(large) => self.oldest(large.sharing(pool, port).iter().copied().filter(|slot| here(*slot))),
+            Some(large) => {
+                let sharing = large.sharing(protocol, pool, port).iter().copied();
+                self.oldest(sharing.filter(|slot| here(*slot)))
+            }
             None => self.oldest(self.slots().filter(|slot| here(*slot))),
         }
     }
 
     /// The oldest mapping of an internal endpoint that `is_it`, where the shape is `by_endpoint`.
-    pub(crate) fn find_of_endpoint(&self, internal: Socket<A>, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find_of_endpoint(
+        &self,
+        protocol: Protocol,
+        internal: Socket<A>,
+        is_it: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let its = |slot| {
             let record = self.record(slot);
-            record.is_mapping() && record.internal() == internal && is_it(slot)
+            record.is_mapping_of(protocol) && record.internal() == internal && is_it(slot)
         };
         match &self.large {
-            Some(large) => self.oldest(large.of_endpoint(internal).iter().copied().filter(|slot| its(*slot))),
+            Some(large) => {
+                let all = large.of_endpoint(protocol, internal).iter().copied();
+                self.oldest(all.filter(|slot| its(*slot)))
+            }
             None => self.oldest(self.slots().filter(|slot| its(*slot))),
+        }
+    }
+
+    /// The newest mapping of an internal endpoint, where the shape is `by_endpoint`.
+    pub(crate) fn newest_of_endpoint(&self, protocol: Protocol, internal: Socket<A>) -> Option<u32> {
+        let age = |slot: &u32| (self.created(*slot), self.record(*slot).generation());
+        match &self.large {
+            Some(large) => large.of_endpoint(protocol, internal).iter().copied().max_by_key(age),
+            None => {
+                let its = |slot: &u32| {
+                    let record = self.record(*slot);
+                    record.is_mapping_of(protocol) && record.internal() == internal
+                };
+                self.slots().filter(its).max_by_key(age)
+            }
         }
     }
 
@@ -220,13 +261,20 @@ impl<A: Address> Table<A> {
     }
 
     /// The first free external port towards `remote` on the `pool`th address.
-    pub(crate) fn next_free_port(&self, pool: u16, remote: Socket<A>, search: Search) -> Option<u16> {
+    pub(crate) fn next_free_port(
+        &self,
+        protocol: Protocol,
+        pool: u16,
+        remote: Socket<A>,
+        search: Search,
+    ) -> Option<u16> {
         let part = self.key.part(remote);
         match &self.large {
-            Some(large) => large.next_free_port(pool, part, search),
+            Some(large) => large.next_free_port(protocol, pool, part, search),
             None => next_free_among(search, |port| {
                 self.records.iter().any(|record| {
-                    let here = record.is_live() && record.external_port == port && record.pool == pool;
+                    let here =
+                        record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
                     here && (!self.shape.overloads || self.key.part(record.remote()) == part)
                 })
             }),
@@ -251,11 +299,14 @@ impl<A: Address> Table<A> {
         if let Some(large) = &self.large {
             return large.host(ip);
         }
-        let mut records =
-            self.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
-        let first = records.next()?;
-        let rest = u32::try_from(records.count()).unwrap_or(u32::MAX);
-        Some(Host { mappings: 1 + rest, pool: first.pool, block: self.shape.block_of(first.external_port) })
+        let records = self.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
+        let block = |port| self.shape.block_of(port);
+        records.fold(None, |host: Option<Host>, record| {
+            let new = || Host { mappings: [0; 3], pool: record.pool, block: block(record.external_port) };
+            let mut host = host.unwrap_or_else(new);
+            host.mappings[record.protocol() as usize] += 1;
+            Some(host)
+        })
     }
 
     /// The further remotes of an entry.
@@ -289,6 +340,7 @@ impl<A: Address> Table<A> {
         self.records[slot as usize] = record;
         self.created[slot as usize] = now;
         self.live += 1;
+        self.held += u32::from(record.is_held());
         let look_at = look_at(&record, now, &self.shape);
         match &mut self.large {
             Some(large) => {
@@ -309,7 +361,7 @@ impl<A: Address> Table<A> {
             return slot;
         }
         let slot = self.slot_count();
-        push(&mut self.records, Record::new(Socket::default(), Socket::default(), 0, 0));
+        push(&mut self.records, Record::new(Protocol::Udp, Socket::default(), Socket::default(), 0, 0));
         push(&mut self.created, 0);
         push(&mut self.chain, NONE);
         slot
@@ -342,6 +394,7 @@ impl<A: Address> Table<A> {
         self.chain[slot as usize] = self.free;
         self.free = slot;
         self.live -= 1;
+        self.held -= u32::from(record.is_held());
     }
 
     /// An entry whose deadline has come, the earliest first; it must be removed.
@@ -415,12 +468,8 @@ impl<A: Address> Table<A> {
 }
 
 /// When to look whether a record has expired: no later than any deadline that a refresh from now on may give it.
-fn look_at<A>(record: &Record<A>, now: u64, shape: &Shape) -> u64 {
-    if shape.shortest < shape.longest {
-        record.deadline.min(now.saturating_add(shape.shortest))
-    } else {
-        record.deadline
-    }
+fn look_at<A: Address>(record: &Record<A>, now: u64, shape: &Shape) -> u64 {
+    record.deadline.min(now.saturating_add(shape.reach[record.protocol() as usize]))
 }
 
 /// Pushes, growing by an eighth: a table of millions should not be half empty.

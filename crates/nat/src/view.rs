@@ -15,7 +15,7 @@ use crate::translator::{Translator, filter_part};
 pub struct MappingView {
     /// Its identity.
     pub id: MappingId,
-    /// The protocol.
+    /// The protocol. ICMP queries have their identifier where others have a port (RFC 5508 section 3.1).
     pub protocol: Protocol,
     /// The endpoint inside. The external endpoint itself where an unsolicited packet took the entry.
     pub internal: Endpoint,
@@ -73,9 +73,13 @@ impl<A: Address> Translator<A> {
 
     pub(crate) fn snapshot(&self, now: Timestamp) -> Vec<MappingView> {
         let now = now.as_nanos().max(self.latest());
-        let live = self.table.slots().filter(|slot| now < self.table.record(*slot).deadline);
+        let shown = |slot: &u32| {
+            let record = self.table.record(*slot);
+            now < record.deadline && !record.is_held()
+        };
+        let live = self.table.slots().filter(shown);
         let mut views: Vec<_> = live.map(|slot| self.view(slot, now)).collect();
-        views.sort_by_key(|view| (view.internal, view.external, view.destination, view.id));
+        views.sort_by_key(|view| (view.internal, view.protocol, view.external, view.destination, view.id));
         views
     }
 
@@ -83,7 +87,7 @@ impl<A: Address> Translator<A> {
         let record = self.table.record(slot);
         MappingView {
             id: self.table.id(slot),
-            protocol: Protocol::Udp,
+            protocol: record.protocol(),
             internal: record.internal().endpoint(),
             external: self.external(slot).endpoint(),
             destination: self.destination(record),
@@ -98,6 +102,7 @@ impl<A: Address> Translator<A> {
     fn destination(&self, record: &Record<A>) -> Remote {
         match self.table.mapping() {
             Mapping::EndpointIndependent => Remote::Any,
+            _ if record.protocol() == Protocol::Icmp => Remote::Address(record.remote_ip.to_ip()),
             Mapping::AddressDependent => Remote::Address(record.remote_ip.to_ip()),
             Mapping::AddressAndPortDependent => Remote::Endpoint(record.remote().endpoint()),
         }
@@ -114,7 +119,8 @@ impl<A: Address> Translator<A> {
         let internal = record.internal();
         let its = |slot: &u32| {
             let other = self.table.record(*slot);
-            other.is_mapping() && other.internal() == internal && now < other.deadline
+            let is_its = other.is_mapping_of(record.protocol()) && other.internal() == internal;
+            is_its && now < other.deadline
         };
         let mut permitted: Vec<_> =
             self.table.slots().filter(its).flat_map(|slot| self.permitted_by(slot, now)).collect();
@@ -141,14 +147,15 @@ impl<A: Address> Translator<A> {
         let mut list: Vec<_> = first
             .into_iter()
             .chain(others)
-            .map(|(remote, expires)| permitted(self.remote(remote), expires))
+            .map(|(remote, expires)| permitted(self.remote(record, remote), expires))
             .collect();
         list.sort_unstable();
         list
     }
 
-    fn remote(&self, socket: Socket<A>) -> Remote {
+    fn remote(&self, record: &Record<A>, socket: Socket<A>) -> Remote {
         match self.behavior.filtering {
+            _ if record.protocol() == Protocol::Icmp => Remote::Address(socket.ip.to_ip()),
             Filtering::AddressDependent => Remote::Address(socket.ip.to_ip()),
             _ => Remote::Endpoint(socket.endpoint()),
         }

@@ -277,10 +277,17 @@ fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
         ("unsolicited", quote(behavior.unsolicited.as_str())),
         ("udp-timeout", quoted_duration(behavior.udp_timeout)),
         ("refresh", quote(behavior.refresh.as_str())),
+        ("tcp-established", quoted_duration(behavior.tcp_established)),
+        ("tcp-transitory", quoted_duration(behavior.tcp_transitory)),
+        ("icmp-timeout", quoted_duration(behavior.icmp_timeout)),
+        ("port-hold", quoted_duration(behavior.port_hold)),
         ("on-full", quote(behavior.on_full.as_str())),
     ];
-    let durations =
-        [("udp-timeout-new", behavior.udp_timeout_new), ("filter-timeout", behavior.filter_timeout)];
+    let durations = [
+        ("udp-timeout-new", behavior.udp_timeout_new),
+        ("tcp-closing", behavior.tcp_closing),
+        ("filter-timeout", behavior.filter_timeout),
+    ];
     axes.extend(durations.into_iter().filter_map(|(key, value)| Some((key, quoted_duration(value?)))));
     let numbers = [
         ("port-block", behavior.port_block.map(u32::from)),

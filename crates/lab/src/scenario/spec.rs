@@ -100,17 +100,27 @@ table! { "a nat-type";
         "hairpinning" hairpinning: Optional<Hairpinning>,
         /// What an inbound packet that nothing lets in does.
         "unsolicited" unsolicited: Optional<Unsolicited>,
-        /// How long a mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
+        /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
         "udp-timeout" udp_timeout: Optional<Duration>,
         /// The same before the first packet from outside was let in; default: `udp-timeout`.
         "udp-timeout-new" udp_timeout_new: Optional<Duration>,
-        /// Which direction refreshes a mapping (RFC 4787 REQ-6).
+        /// Which direction refreshes a mapping (RFC 4787 REQ-6); TCP connections live by their own timers.
         "refresh" refresh: Optional<Refresh>,
+        /// How long an established TCP connection lives without a segment (RFC 5382 REQ-5).
+        "tcp-established" tcp_established: Optional<Duration>,
+        /// How long one lives that is still opening (RFC 5382 REQ-5).
+        "tcp-transitory" tcp_transitory: Optional<Duration>,
+        /// How long one lives that is closed or reset (RFC 7857 section 2.1); default: `tcp-transitory`.
+        "tcp-closing" tcp_closing: Optional<Duration>,
+        /// How long the mapping of an ICMP query identifier lives (RFC 5508 REQ-2).
+        "icmp-timeout" icmp_timeout: Optional<Duration>,
         /// How long a remote may send in after the last packet to it; default: as long as the mapping lives.
         "filter-timeout" filter_timeout: Optional<Duration>,
+        /// How long a port stays taken after its mapping has ended (RFC 6888 REQ-8).
+        "port-hold" port_hold: Optional<Duration>,
         /// The most mappings there may be.
         "max-mappings" max_mappings: Optional<Whole<1, 0xffff_ffff>>,
-        /// The most mappings that one internal host may have.
+        /// The most mappings of each protocol that one internal host may have.
         "max-mappings-per-host" max_mappings_per_host: Optional<Whole<1, 0xffff_ffff>>,
         /// What happens to a packet that would need one more.
         "on-full" on_full: Optional<OnFull>,

@@ -145,7 +145,12 @@ impl NatTypeSpec {
             udp_timeout: value(&self.udp_timeout).unwrap_or(base.udp_timeout),
             udp_timeout_new: value(&self.udp_timeout_new).or(base.udp_timeout_new),
             refresh: value(&self.refresh).unwrap_or(base.refresh),
+            tcp_established: value(&self.tcp_established).unwrap_or(base.tcp_established),
+            tcp_transitory: value(&self.tcp_transitory).unwrap_or(base.tcp_transitory),
+            tcp_closing: value(&self.tcp_closing).or(base.tcp_closing),
+            icmp_timeout: value(&self.icmp_timeout).unwrap_or(base.icmp_timeout),
             filter_timeout: value(&self.filter_timeout).or(base.filter_timeout),
+            port_hold: value(&self.port_hold).unwrap_or(base.port_hold),
             max_mappings: value(&self.max_mappings).map(Whole::fit).or(base.max_mappings),
             max_mappings_per_host: value(&self.max_mappings_per_host)
                 .map(Whole::fit)
@@ -162,6 +167,10 @@ impl NatTypeSpec {
             "port-overloading" => self.port_overloading.as_ref().map(Spanned::span),
             "udp-timeout" => self.udp_timeout.as_ref().map(Spanned::span),
             "udp-timeout-new" => self.udp_timeout_new.as_ref().map(Spanned::span),
+            "tcp-established" => self.tcp_established.as_ref().map(Spanned::span),
+            "tcp-transitory" => self.tcp_transitory.as_ref().map(Spanned::span),
+            "tcp-closing" => self.tcp_closing.as_ref().map(Spanned::span),
+            "icmp-timeout" => self.icmp_timeout.as_ref().map(Spanned::span),
             "filter-timeout" => self.filter_timeout.as_ref().map(Spanned::span),
             "max-mappings-per-host" => self.max_mappings_per_host.as_ref().map(Spanned::span),
             _ => None,

@@ -127,6 +127,10 @@ impl Behavior {
         let timeouts = [
             ("udp-timeout", Some(self.udp_timeout)),
             ("udp-timeout-new", self.udp_timeout_new),
+            ("tcp-established", Some(self.tcp_established)),
+            ("tcp-transitory", Some(self.tcp_transitory)),
+            ("tcp-closing", self.tcp_closing),
+            ("icmp-timeout", Some(self.icmp_timeout)),
             ("filter-timeout", self.filter_timeout),
         ];
         match timeouts.iter().find(|(_, timeout)| *timeout == Some(Duration::ZERO)) {
@@ -148,7 +152,7 @@ impl Behavior {
         if quota > limit { Err(BehaviorError::QuotaAboveLimit { quota, limit }) } else { Ok(()) }
     }
 
-    /// The most mappings that the ports of one host allow.
+    /// The most mappings of one protocol that the ports of one host allow.
     fn ports_per_host(&self) -> u32 {
         if self.port_overloading || self.pooling == Pooling::Arbitrary {
             return u32::MAX;

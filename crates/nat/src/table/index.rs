@@ -4,6 +4,7 @@
 //! compares them, and supplies their hashes when the index grows. So a search costs one line here and one record.
 
 use crate::expiry::NONE;
+use crate::prefetch::prefetch;
 
 const LANES: usize = 10;
 
@@ -83,8 +84,14 @@ impl Index {
         }
     }
 
+    /// Fetches the line that [`Index::likely`] will read.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch(&self.lines, self.home(hash));
+    }
+
     /// The slot that [`Index::find`] would look at first, and in almost all cases return; `NONE` if there is none in
-    /// the home line. Without a branch on what it finds, so that many such loads are under way at once.
+    /// the home line.
     #[inline]
     pub(crate) fn likely(&self, hash: u64) -> u32 {
         let line = &self.lines[self.home(hash)];

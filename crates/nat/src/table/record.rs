@@ -1,8 +1,11 @@
 //! What a mapping is, which remotes share one, and which indexes a table wants.
 
+use natbed_packet::Protocol;
+
 use crate::address::{Address, Socket};
-use crate::behavior::{Behavior, FilterScope, Filtering, Kind, Mapping, Pooling, PortRange};
+use crate::behavior::{Behavior, FilterScope, Filtering, Kind, Mapping, Pooling, PortAssignment, PortRange};
 use crate::expiry::NONE;
+use crate::timers::Timers;
 
 /// A mapping.
 #[derive(Clone, Copy, Debug)]
@@ -27,17 +30,26 @@ pub(crate) struct Record<A> {
 const LIVE: u32 = 1;
 const REPLIED: u32 = 2;
 const UNSOLICITED: u32 = 4;
+const HELD: u32 = 8;
+const PROTOCOL: u32 = 3 << PROTOCOL_SHIFT;
+const PROTOCOL_SHIFT: u32 = 4;
 const GENERATION_SHIFT: u32 = 8;
 
 impl<A: Address> Record<A> {
     /// A mapping from `internal` to `external_port` of the `pool`th external address, first used towards `remote`.
-    pub(crate) const fn new(internal: Socket<A>, remote: Socket<A>, pool: u16, external_port: u16) -> Self {
+    pub(crate) const fn new(
+        protocol: Protocol,
+        internal: Socket<A>,
+        remote: Socket<A>,
+        pool: u16,
+        external_port: u16,
+    ) -> Self {
         Self {
             deadline: 0,
             internal_ip: internal.ip,
             remote_ip: remote.ip,
             remotes: NONE,
-            state: LIVE,
+            state: LIVE | (protocol as u32) << PROTOCOL_SHIFT,
             internal_port: internal.port,
             remote_port: remote.port,
             external_port,
@@ -48,6 +60,13 @@ impl<A: Address> Record<A> {
     /// The same, taken by an unsolicited packet.
     pub(crate) const fn unsolicited(mut self) -> Self {
         self.state |= UNSOLICITED;
+        self
+    }
+
+    /// The same after its mapping has ended, so that nobody gets its port yet (RFC 6888 REQ-8).
+    pub(crate) const fn held(mut self) -> Self {
+        self.state |= HELD;
+        self.remotes = NONE;
         self
     }
 
@@ -63,9 +82,31 @@ impl<A: Address> Record<A> {
         self.state & LIVE != 0
     }
 
-    /// Whether it translates: it is alive and no unsolicited packet's.
+    /// Whether it translates: it is alive, and neither an unsolicited packet's nor held.
     pub(crate) const fn is_mapping(&self) -> bool {
-        self.state & (LIVE | UNSOLICITED) == LIVE
+        self.state & (LIVE | UNSOLICITED | HELD) == LIVE
+    }
+
+    #[inline]
+    pub(crate) const fn is_mapping_of(&self, protocol: Protocol) -> bool {
+        self.state & (LIVE | UNSOLICITED | HELD | PROTOCOL) == LIVE | (protocol as u32) << PROTOCOL_SHIFT
+    }
+
+    #[inline]
+    pub(super) const fn is_live_of(&self, protocol: Protocol) -> bool {
+        self.state & (LIVE | PROTOCOL) == LIVE | (protocol as u32) << PROTOCOL_SHIFT
+    }
+
+    pub(crate) const fn protocol(&self) -> Protocol {
+        match (self.state & PROTOCOL) >> PROTOCOL_SHIFT {
+            0 => Protocol::Udp,
+            1 => Protocol::Tcp,
+            _ => Protocol::Icmp,
+        }
+    }
+
+    pub(crate) const fn is_held(&self) -> bool {
+        self.state & HELD != 0
     }
 
     pub(crate) const fn is_unsolicited(&self) -> bool {
@@ -78,6 +119,35 @@ impl<A: Address> Record<A> {
 
     pub(crate) const fn set_replied(&mut self) {
         self.state |= REPLIED;
+    }
+
+    /// Gives it this deadline, and leaves its memory clean if it has it.
+    #[inline]
+    pub(crate) const fn refresh(&mut self, deadline: u64) {
+        if self.deadline != deadline {
+            self.deadline = deadline;
+        }
+    }
+
+    /// Whether packets from `internal` to `remote` leave through it.
+    #[inline]
+    pub(crate) fn leads(
+        &self,
+        key: &Key<A>,
+        protocol: Protocol,
+        internal: Socket<A>,
+        remote: Socket<A>,
+    ) -> bool {
+        let ip = self.internal_ip == internal.ip;
+        let port = self.internal_port == internal.port;
+        ip & port & key.covers(self.remote(), remote) & self.is_mapping_of(protocol)
+    }
+
+    /// Whether it has let something in before and would let in a packet from a remote that is its first one to `key`.
+    #[inline]
+    pub(crate) fn answers(&self, key: &Key<A>, remote: Socket<A>) -> bool {
+        let replied = self.state & (LIVE | UNSOLICITED | HELD | REPLIED) == LIVE | REPLIED;
+        replied & key.covers(self.remote(), remote)
     }
 
     pub(super) const fn set_generation(&mut self, generation: u32) {
@@ -105,6 +175,11 @@ pub(crate) struct Key<A> {
     seed: u64,
 }
 
+impl Key<u32> {
+    /// All remotes share it.
+    pub(crate) const ANY: Self = Self { ip: 0, port: 0, seed: 0 };
+}
+
 impl<A: Address> Key<A> {
     pub(super) fn new(mapping: Mapping, seed: u64) -> Self {
         let (ip, port) = match mapping {
@@ -115,6 +190,21 @@ impl<A: Address> Key<A> {
         Self { ip, port, seed }
     }
 
+    /// The same for a filter, together with this.
+    pub(crate) fn finer(self, filtering: Filtering) -> Self {
+        match filtering {
+            Filtering::EndpointIndependent => self,
+            Filtering::AddressDependent => Self { ip: A::ONES, ..self },
+            Filtering::AddressAndPortDependent => Self { ip: A::ONES, port: u16::MAX, ..self },
+        }
+    }
+
+    /// Whether two remotes are the same to it.
+    #[inline]
+    pub(super) fn covers(&self, remote: Socket<A>, other: Socket<A>) -> bool {
+        ((remote.ip ^ other.ip) & self.ip == A::default()) & ((remote.port ^ other.port) & self.port == 0)
+    }
+
     /// What of `remote` a mapping depends on.
     #[inline]
     pub(crate) fn part(&self, remote: Socket<A>) -> Socket<A> {
@@ -122,9 +212,10 @@ impl<A: Address> Key<A> {
     }
 
     #[inline]
-    pub(super) fn hash(&self, internal: Socket<A>, remote: Socket<A>) -> u64 {
+    pub(super) fn hash(&self, protocol: Protocol, internal: Socket<A>, remote: Socket<A>) -> u64 {
         let factor = self.part(remote).fold() ^ 0x9e37_79b9_7f4a_7c15;
-        let product = u128::from(internal.fold() ^ self.seed) * u128::from(factor);
+        let seed = self.seed ^ (protocol as u64) << 56;
+        let product = u128::from(internal.fold() ^ seed) * u128::from(factor);
         (product >> 64) as u64 ^ low_half(product)
     }
 }
@@ -146,6 +237,8 @@ pub(crate) struct Shape {
     pub(crate) translates: bool,
     /// Several mappings may have one external port.
     pub(crate) overloads: bool,
+    /// A mapping may have the port of another one of its internal endpoint.
+    pub(crate) keeps_shared: bool,
     /// An internal endpoint's mappings must be found all together.
     pub(crate) by_endpoint: bool,
     /// An internal host's mappings are counted, or its address or block remembered.
@@ -153,28 +246,35 @@ pub(crate) struct Shape {
     pub(crate) range: PortRange,
     /// Ports in a host's block; 0 if there are none.
     pub(crate) block: u16,
-    /// The longest and the shortest time that a refresh may give, in nanoseconds.
-    pub(crate) longest: u64,
-    pub(crate) shortest: u64,
+    /// A mapping of each protocol is looked at no later than so many nanoseconds after it was last looked at.
+    pub(crate) reach: [u64; 3],
 }
 
 impl Shape {
-    pub(crate) fn new(behavior: &Behavior, addresses: usize, longest: u64, shortest: u64) -> Self {
+    pub(crate) fn new(behavior: &Behavior, addresses: usize, timers: &Timers) -> Self {
         let dependent = behavior.mapping != Mapping::EndpointIndependent;
         let mixes =
             behavior.filter_scope == FilterScope::Endpoint || is_laxer(behavior.filtering, behavior.mapping);
+        let translates = behavior.kind != Kind::Firewall;
+        let overloads = behavior.port_overloading && translates;
+        let keeps_shared = overloads && behavior.ports == PortAssignment::Preserve;
         Self {
-            translates: behavior.kind != Kind::Firewall,
-            overloads: behavior.port_overloading && behavior.kind != Kind::Firewall,
-            by_endpoint: dependent && mixes && behavior.kind != Kind::Firewall,
+            translates,
+            overloads,
+            keeps_shared,
+            by_endpoint: (dependent && mixes && translates) || keeps_shared,
             by_host: behavior.max_mappings_per_host.is_some()
                 || behavior.port_block.is_some()
                 || (behavior.pooling == Pooling::Paired && addresses > 1),
             range: behavior.port_range,
             block: behavior.port_block.unwrap_or(0),
-            longest,
-            shortest,
+            reach: timers.reach(),
         }
+    }
+
+    /// The longest time after which any mapping is looked at.
+    pub(super) fn horizon(&self) -> u64 {
+        self.reach.iter().copied().max().unwrap_or(0)
     }
 
     /// The block that `port` belongs to.

@@ -1,5 +1,6 @@
 //! New mappings: whether there may be one, and which external endpoint it gets.
 
+use natbed_packet::Protocol;
 use rand::RngExt;
 
 use super::Translator;
@@ -11,36 +12,48 @@ use crate::table::{Host, Record};
 
 impl<A: Address> Translator<A> {
     pub(super) fn is_full(&self) -> bool {
-        !self.table.has_room() || self.behavior.max_mappings.is_some_and(|max| self.table.live() >= max)
+        !self.table.has_room() || self.behavior.max_mappings.is_some_and(|max| self.table.mappings() >= max)
     }
 
-    pub(super) fn create(&mut self, from: Socket<A>, to: Socket<A>) -> Result<u32, DropReason> {
+    pub(super) fn create(
+        &mut self,
+        protocol: Protocol,
+        from: Socket<A>,
+        to: Socket<A>,
+    ) -> Result<u32, DropReason> {
         if self.is_full() {
             return Err(DropReason::TableFull);
         }
         let host = if self.table.shape().by_host { self.table.host(from.ip) } else { None };
-        let mappings = host.map_or(0, |host| host.mappings);
+        let mappings = host.map_or(0, |host| host.mappings[protocol as usize]);
         if self.behavior.max_mappings_per_host.is_some_and(|max| mappings >= max) {
             return Err(DropReason::Quota);
         }
         let (place, port) = if self.is_firewall() {
             (0, from.port)
         } else {
-            self.allocate(host, from, to).ok_or(DropReason::PortsExhausted)?
+            self.allocate(host, protocol, from, to).ok_or(DropReason::PortsExhausted)?
         };
-        let mut record = Record::new(from, to, place, port);
-        record.deadline = self.latest.saturating_add(self.timers.first);
+        let mut record = Record::new(protocol, from, to, place, port);
+        record.deadline = self.latest.saturating_add(self.timers.of(protocol).first);
         let slot = self.table.insert(self.latest, record);
         self.permit(slot, to);
         Ok(slot)
     }
 
     /// An external address's place and a port for a new mapping.
-    fn allocate(&mut self, host: Option<Host>, from: Socket<A>, to: Socket<A>) -> Option<(u16, u16)> {
+    fn allocate(
+        &mut self,
+        host: Option<Host>,
+        protocol: Protocol,
+        from: Socket<A>,
+        to: Socket<A>,
+    ) -> Option<(u16, u16)> {
+        let flow = (protocol, from, to);
         let paired = self.behavior.pooling == Pooling::Paired;
         if let Some(host) = host.filter(|_| paired || self.behavior.port_block.is_some()) {
             let range = self.behavior.port_block.map_or(self.behavior.port_range, |_| self.block(host.block));
-            return self.choose_port(host.pool, range, from, to).map(|port| (host.pool, port));
+            return self.choose_port(host.pool, range, flow).map(|port| (host.pool, port));
         }
         let places = self.pool.len();
         let start = match paired {
@@ -52,7 +65,7 @@ impl<A: Address> Translator<A> {
                 None => Some(self.behavior.port_range),
                 Some(size) => self.choose_block(place, size),
             };
-            if let Some(port) = range.and_then(|range| self.choose_port(place, range, from, to)) {
+            if let Some(port) = range.and_then(|range| self.choose_port(place, range, flow)) {
                 self.next_place = place.wrapping_add(1);
                 return Some((place, port));
             }
@@ -60,11 +73,39 @@ impl<A: Address> Translator<A> {
         None
     }
 
-    fn choose_port(&mut self, place: u16, range: PortRange, from: Socket<A>, to: Socket<A>) -> Option<u16> {
-        let next_free = |search| self.table.next_free_port(place, to, search);
-        let port = ports::choose(&self.behavior, range, from.port, self.cursor, &mut self.rng, next_free)?;
-        self.cursor = Some(port);
+    fn choose_port(
+        &mut self,
+        place: u16,
+        range: PortRange,
+        (protocol, from, to): (Protocol, Socket<A>, Socket<A>),
+    ) -> Option<u16> {
+        let flow = (protocol, from, to);
+        if let Some(port) = self.shared_port(place, range, flow) {
+            return Some(port);
+        }
+        let next_free = |search| self.table.next_free_port(protocol, place, to, search);
+        let cursor = &mut self.cursors[protocol as usize];
+        let port = ports::choose(&self.behavior, range, from.port, *cursor, &mut self.rng, next_free)?;
+        *cursor = Some(port);
         Some(port)
+    }
+
+    /// The port of the endpoint's newest mapping, if ports are kept and shared, and it is free towards `to` too.
+    fn shared_port(
+        &self,
+        place: u16,
+        range: PortRange,
+        (protocol, from, to): (Protocol, Socket<A>, Socket<A>),
+    ) -> Option<u16> {
+        if !self.table.shape().keeps_shared {
+            return None;
+        }
+        let newest = self.table.record(self.table.newest_of_endpoint(protocol, from)?);
+        let (port, search) =
+            (newest.external_port, Search { range, parity: None, start: newest.external_port });
+        let free =
+            newest.pool == place && self.table.next_free_port(protocol, place, to, search) == Some(port);
+        free.then_some(port)
     }
 
     /// A block that no host has, of `size` ports of the address at `place`.

@@ -185,7 +185,18 @@ impl Model {
         let chosen = chosen.expect("the engine has a port, as there is one");
         assert!(self.may_have(from, to, chosen), "{chosen} for {from} to {to}");
         let own = Endpoint::new(chosen.ip, from.port);
-        let preserves = self.behavior.ports == PortAssignment::Preserve && self.behavior.port_block.is_none();
+        let keeps = self.behavior.ports == PortAssignment::Preserve;
+        let its = self.entries.iter().filter(|entry| !entry.unsolicited && entry.internal == from);
+        let newest = its.max_by_key(|entry| entry.serial).map(|entry| entry.external);
+        let shared = newest.filter(|newest| {
+            let here = self.behavior.port_overloading && newest.ip == chosen.ip;
+            here && self.may_have(from, to, *newest)
+        });
+        if let Some(shared) = shared.filter(|_| keeps) {
+            assert_eq!(chosen, shared, "a port is shared where it is free");
+            return Ok(chosen);
+        }
+        let preserves = keeps && self.behavior.port_block.is_none();
         if preserves && RANGE.contains(from.port) && self.may_have(from, to, own) {
             assert_eq!(chosen, own, "a free port is preserved");
         }

@@ -200,8 +200,11 @@ fn impossible_packets_are_dropped_with_a_reason() {
     let mut fragment = Datagram::udp(ALICE, SERVER, Bytes::new());
     fragment.more_fragments = true;
     assert_eq!(reason(nat.nat.outbound(nat.now, &mut fragment)), Err(DropReason::Fragment));
-    let mut tcp = Datagram::new(ALICE.ip, SERVER.ip, segment());
-    assert_eq!(reason(nat.nat.outbound(nat.now, &mut tcp)), Err(DropReason::UnsupportedProtocol));
+    let mut quoted = Quoted::of(&Datagram::udp(SERVER, ALICE, Bytes::new()));
+    quoted.transport = QuotedTransport::Other { protocol: 132 };
+    let error = IcmpError { kind: IcmpErrorKind::PortUnreachable, quoted };
+    let mut sctp = Datagram::new(ALICE.ip, SERVER.ip, Transport::Icmp(Icmp::Error(error)));
+    assert_eq!(reason(nat.nat.outbound(nat.now, &mut sctp)), Err(DropReason::UnsupportedProtocol));
 }
 
 /// Addresses and ports that trip careless code.

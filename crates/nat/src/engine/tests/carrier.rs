@@ -1,0 +1,298 @@
+//! Carrier-grade NAT (RFC 6888), and what ICMP queries share with it.
+
+use natbed_packet::{Icmp, IcmpError, IcmpQuery, Quoted, QuotedTransport};
+
+use super::*;
+
+fn query(from: IpAddr, to: IpAddr, identifier: u16, reply: bool) -> Datagram {
+    let query = IcmpQuery { reply, identifier, sequence: 7, payload: Bytes::from_static(b"data") };
+    Datagram::new(from, to, Transport::Icmp(Icmp::Query(query)))
+}
+
+fn identifier(packet: &Datagram) -> u16 {
+    let Transport::Icmp(Icmp::Query(query)) = &packet.transport else { panic!("a query") };
+    assert_eq!((query.sequence, query.payload.as_ref()), (7, &b"data"[..]));
+    query.identifier
+}
+
+impl Bench {
+    /// The address and identifier that a query, or a reply, from inside leaves with.
+    fn ping(&mut self, from: Endpoint, to: Endpoint, reply: bool) -> Result<Endpoint, DropReason> {
+        let mut packet = query(from.ip, to.ip, from.port, reply);
+        reason(self.nat.outbound(self.now, &mut packet))
+            .map(|_| Endpoint::new(packet.source, identifier(&packet)))
+    }
+
+    /// The address and identifier with which one from outside gets in.
+    fn pong(&mut self, from: Endpoint, to: Endpoint, reply: bool) -> Result<Endpoint, DropReason> {
+        let mut packet = query(from.ip, to.ip, to.port, reply);
+        reason(self.nat.inbound(self.now, &mut packet))
+            .map(|_| Endpoint::new(packet.destination, identifier(&packet)))
+    }
+
+    fn tcp_port(&mut self, from: Endpoint) -> Result<Endpoint, DropReason> {
+        let mut packet = Datagram::new(from.ip, SERVER.ip, segment());
+        packet.set_source(from);
+        reason(self.nat.outbound(self.now, &mut packet)).map(|_| packet.source_endpoint().expect("ports"))
+    }
+}
+
+#[test]
+fn rfc5508_req1_queries_and_their_responses_pass() {
+    for name in ["port-restricted", "symmetric", "EIM/EIF", "firewall"] {
+        let mut nat = Bench::new(preset(name));
+        let external = nat.ping(ALICE, SERVER, false).expect("an identifier");
+        assert_eq!(nat.pong(SERVER, external, true), Ok(ALICE), "{name}");
+        assert!(nat.back(SERVER, external).is_err(), "not for UDP");
+    }
+}
+
+#[test]
+fn rfc5508_req1_two_hosts_with_one_identifier() {
+    let mut nat = Bench::new(base());
+    let (alice, bob) = (nat.ping(ALICE, SERVER, false), nat.ping(BOB, SERVER, false));
+    assert_ne!(alice, bob);
+    assert_eq!(nat.pong(SERVER, bob.expect("an identifier"), true), Ok(BOB));
+    assert_eq!(nat.pong(SERVER, alice.expect("an identifier"), true), Ok(ALICE));
+}
+
+#[test]
+fn rfc5508_req1_identifier_zero_is_an_identifier() {
+    let mut nat = Bench::new(base());
+    let zero = Endpoint { port: 0, ..ALICE };
+    let external = nat.ping(zero, SERVER, false).expect("an identifier");
+    assert_ne!(external.port, 0);
+    assert_eq!(nat.pong(SERVER, external, true), Ok(zero));
+}
+
+#[test]
+fn rfc5508_req1a_mapping_is_independent_of_the_external_host() {
+    let shared = |mapping| {
+        let mut nat = Bench::new(Behavior { mapping, ports: PortAssignment::Random, ..base() });
+        nat.ping(ALICE, SERVER, false) == nat.ping(ALICE, STRANGER, false)
+    };
+    assert!(shared(Mapping::EndpointIndependent));
+    assert!(!shared(Mapping::AddressDependent));
+    assert!(!shared(Mapping::AddressAndPortDependent));
+}
+
+#[test]
+fn queries_are_filtered_by_address() {
+    let gets_in = |filtering| {
+        let mut nat = Bench::new(Behavior { filtering, ..base() });
+        let external = nat.ping(ALICE, SERVER, false).expect("an identifier");
+        let request = nat.pong(STRANGER, external, false);
+        let answer = request.and_then(|_| nat.ping(ALICE, STRANGER, true));
+        assert!(answer.is_err() || answer == Ok(external));
+        answer.is_ok()
+    };
+    assert!(gets_in(Filtering::EndpointIndependent));
+    assert!(!gets_in(Filtering::AddressDependent));
+    assert!(!gets_in(Filtering::AddressAndPortDependent));
+}
+
+#[test]
+fn a_reply_opens_nothing() {
+    let mut nat = Bench::new(base());
+    assert_eq!(nat.ping(ALICE, SERVER, true), Err(DropReason::Stray));
+    let external = nat.ping(ALICE, SERVER, false).expect("an identifier");
+    assert_eq!(nat.ping(ALICE, STRANGER, true), Ok(external));
+    assert_eq!(nat.pong(STRANGER, external, false), Err(DropReason::Filtered));
+}
+
+#[test]
+fn rfc5508_req2_icmp_timeout_ends_a_query_mapping() {
+    let lives = |secs| {
+        let mut nat = Bench::new(Behavior { icmp_timeout: Duration::from_secs(secs), ..base() });
+        let external = nat.ping(ALICE, SERVER, false).expect("an identifier");
+        nat.wait(60).pong(SERVER, external, true)
+    };
+    assert_eq!(lives(60), Err(DropReason::NoMapping));
+    assert_eq!(lives(61), Ok(ALICE));
+    assert_eq!(Behavior::default().icmp_timeout, Duration::from_secs(60));
+}
+
+fn error_about(packet: &Datagram, from: IpAddr, to: IpAddr) -> Datagram {
+    let error = IcmpError { kind: IcmpErrorKind::TimeExceeded, quoted: Quoted::of(packet) };
+    Datagram::new(from, to, Transport::Icmp(Icmp::Error(error)))
+}
+
+fn quoted(packet: &Datagram) -> (IpAddr, IpAddr, u16) {
+    let Transport::Icmp(Icmp::Error(IcmpError { kind: IcmpErrorKind::TimeExceeded, quoted })) =
+        &packet.transport
+    else {
+        panic!("the type and code stay: {packet:?}")
+    };
+    let QuotedTransport::IcmpQuery { identifier, sequence: 7, .. } = quoted.transport else {
+        panic!("the query: {quoted:?}")
+    };
+    (quoted.source, quoted.destination, identifier)
+}
+
+#[test]
+fn rfc5508_req4_req5_req6_errors_about_queries_turn_inside_out() {
+    for name in ["port-restricted", "symmetric", "firewall"] {
+        let mut nat = Bench::new(preset(name));
+        let external = nat.ping(ALICE, SERVER, false).expect("an identifier");
+        nat.wait(30);
+        let before = nat.nat.snapshot(nat.now);
+
+        let sent = query(external.ip, SERVER.ip, external.port, false);
+        let mut error = error_about(&sent, STRANGER.ip, external.ip);
+        assert!(matches!(nat.nat.inbound(nat.now, &mut error), Outcome::Inside(_)), "{name}");
+        assert_eq!((error.source, error.destination), (STRANGER.ip, ALICE.ip));
+        assert_eq!(quoted(&error), (ALICE.ip, SERVER.ip, ALICE.port));
+
+        let received = query(SERVER.ip, ALICE.ip, ALICE.port, true);
+        let mut error = error_about(&received, ALICE.ip, SERVER.ip);
+        assert!(matches!(nat.nat.outbound(nat.now, &mut error), Outcome::Outside(_)), "{name}");
+        assert_eq!((error.source, error.destination), (external.ip, SERVER.ip));
+        assert_eq!(quoted(&error), (SERVER.ip, external.ip, external.port));
+
+        let unknown = query(external.ip, STRANGER.ip, external.port, false);
+        let mut error = error_about(&unknown, STRANGER.ip, external.ip);
+        assert!(matches!(nat.nat.inbound(nat.now, &mut error), Outcome::Drop(_)), "{name}");
+        assert_eq!(nat.nat.snapshot(nat.now), before, "{name}");
+    }
+}
+
+#[test]
+fn rfc5508_req7_basic_nat_hairpins_queries_and_napt_does_not() {
+    let bob = Endpoint::v4(203, 0, 113, 2, 0);
+    let config = Config {
+        behavior: Behavior { hairpinning: Hairpinning::ExternalSource, ..preset("static") },
+        external: vec![EXTERNAL.ip, bob.ip],
+        internal: vec![Prefix::host(ALICE.ip), Prefix::host(BOB.ip)],
+    };
+    let nat = Nat::new(config, Xoshiro256PlusPlus::seed_from_u64(1)).expect("a valid configuration");
+    let mut nat = Bench { nat, now: Timestamp::ZERO };
+    assert_eq!(nat.ping(ALICE, bob, false), Ok(Endpoint { ip: EXTERNAL.ip, ..ALICE }));
+    assert_eq!(nat.ping(BOB, EXTERNAL, true), Ok(Endpoint { ip: bob.ip, ..BOB }));
+
+    let mut nat = Bench::new(Behavior { hairpinning: Hairpinning::ExternalSource, ..preset("EIM/EIF") });
+    nat.ping(BOB, SERVER, false).expect("an identifier");
+    assert_eq!(nat.ping(ALICE, EXTERNAL, false), Err(DropReason::NoMapping));
+}
+
+#[test]
+fn an_unsolicited_query_may_be_answered() {
+    let reply = |unsolicited, reply| {
+        let mut nat = Bench::new(Behavior { unsolicited, ..base() });
+        let mut packet = query(SERVER.ip, EXTERNAL.ip, 5000, reply);
+        let Outcome::Drop(drop) = nat.nat.inbound(nat.now, &mut packet) else { panic!("nothing is open") };
+        (drop.reply, nat.ping(ALICE, SERVER, false).expect("an identifier").port == 5000)
+    };
+    assert_eq!(reply(Unsolicited::Drop, false), (None, true));
+    assert_eq!(reply(Unsolicited::Icmp, false), (Some(IcmpErrorKind::HostUnreachable), true));
+    assert_eq!(reply(Unsolicited::Icmp, true), (None, true));
+    assert_eq!(reply(Unsolicited::CreatesState, false), (None, false));
+    assert_eq!(reply(Unsolicited::CreatesState, true), (None, true));
+}
+
+#[test]
+fn rfc6888_req2_one_external_address_for_all_protocols() {
+    let addresses = |pooling| {
+        let mut nat = Bench::with(Behavior { pooling, ..base() }, 8);
+        nat.out(BOB, SERVER).expect("a port");
+        let alice = [nat.out(ALICE, SERVER), nat.tcp_port(ALICE), nat.ping(ALICE, SERVER, false)];
+        alice.map(|external| external.expect("a port").ip)
+    };
+    let paired = addresses(Pooling::Paired);
+    assert_eq!(paired, [paired[0]; 3]);
+    let arbitrary = addresses(Pooling::Arbitrary);
+    assert_ne!(arbitrary, [arbitrary[0]; 3]);
+    assert_eq!(Behavior::default().pooling, Pooling::Paired);
+}
+
+#[test]
+fn rfc7857_4_a_paired_address_without_ports_is_not_left() {
+    let behavior = Behavior { port_range: PortRange::new(5000, 5001), ..base() };
+    let mut nat = Bench::with(behavior, 2);
+    nat.ports(ALICE, 2);
+    assert_eq!(nat.out(Endpoint { port: 9, ..ALICE }, SERVER), Err(DropReason::PortsExhausted));
+    assert!(nat.tcp_port(ALICE).is_ok(), "TCP has ports of its own");
+    assert!(nat.out(BOB, SERVER).is_ok(), "another host has the other address");
+}
+
+#[test]
+fn rfc6888_req4_limits_each_subscriber_and_protocol() {
+    let mut nat = Bench::new(Behavior { max_mappings_per_host: Some(2), ..base() });
+    nat.ports(ALICE, 2);
+    let more = |n: u16| Endpoint { port: 9000 + n, ..ALICE };
+    assert_eq!(nat.out(more(0), SERVER), Err(DropReason::Quota));
+    for n in 0..2 {
+        nat.tcp_port(more(n)).expect("TCP is counted by itself");
+        nat.ping(more(n), SERVER, false).expect("so are queries");
+    }
+    assert_eq!(nat.tcp_port(more(2)), Err(DropReason::Quota));
+    assert_eq!(nat.ping(more(2), SERVER, false), Err(DropReason::Quota));
+    nat.out(BOB, SERVER).expect("another host");
+}
+
+#[test]
+fn a_port_block_is_one_for_all_protocols() {
+    let mut nat = Bench::new(Behavior { port_block: Some(8), ..preset("EIM/APDF") });
+    let block = |external: Result<Endpoint, DropReason>| (external.expect("a port").port - 1024) / 8;
+    let alice = block(nat.out(ALICE, SERVER));
+    assert_eq!([block(nat.tcp_port(ALICE)), block(nat.ping(ALICE, SERVER, false))], [alice; 2]);
+    assert_ne!(block(nat.tcp_port(BOB)), alice);
+}
+
+#[test]
+fn rfc6888_req8_port_hold_keeps_a_freed_port_from_new_mappings() {
+    let second = |hold: u64, wait: u64| {
+        let port_hold = Duration::from_secs(hold);
+        let mut nat = Bench::new(Behavior { port_hold, max_mappings: Some(1), ..base() });
+        let first = nat.out(ALICE, SERVER).expect("a port");
+        nat.wait(300 + wait);
+        let late = nat.back(SERVER, first);
+        assert_eq!(late, Err(DropReason::NoMapping));
+        assert!(nat.nat.snapshot(nat.now).is_empty());
+        nat.out(BOB, SERVER).expect("a held port is no mapping").port
+    };
+    assert_eq!(second(0, 0), 5000);
+    assert_ne!(second(120, 0), 5000);
+    assert_ne!(second(120, 119), 5000);
+    assert_eq!(second(120, 120), 5000);
+}
+
+#[test]
+fn rfc6888_req8_held_ports_outlast_a_reboot() {
+    let mut nat = Bench::new(Behavior { port_hold: Duration::from_secs(120), ..base() });
+    nat.out(ALICE, SERVER).expect("a port");
+    nat.wait(10).nat.reboot(Timestamp::from_secs(10));
+    assert_ne!(nat.wait(119).out(BOB, SERVER).expect("a port").port, 5000);
+    assert_eq!(nat.tcp_port(BOB).expect("a port").port, 5000, "of another protocol");
+    assert_eq!(nat.wait(1).out(ALICE, SERVER).expect("a port").port, 5000);
+}
+
+#[test]
+fn rfc6888_req8_a_range_of_held_ports_is_exhausted_until_they_are_free() {
+    let behavior = Behavior {
+        port_range: PortRange::new(5000, 5099),
+        port_hold: Duration::from_secs(120),
+        ..preset("symmetric")
+    };
+    let mut nat = Bench::new(behavior);
+    nat.ports(ALICE, 100);
+    nat.wait(300);
+    assert_eq!(nat.out(BOB, SERVER), Err(DropReason::PortsExhausted));
+    nat.wait(119);
+    assert_eq!(nat.out(BOB, SERVER), Err(DropReason::PortsExhausted));
+    nat.wait(1).ports(BOB, 100);
+}
+
+#[test]
+fn rfc6888_req11_a_full_nat_evicts_nothing_and_says_so() {
+    let mut nat = Bench::new(Behavior { max_mappings: Some(3), on_full: OnFull::Icmp, ..base() });
+    let external = nat.out(ALICE, SERVER).expect("a port");
+    nat.tcp_port(ALICE).expect("a port");
+    nat.ping(ALICE, SERVER, false).expect("an identifier");
+    for mut packet in [Datagram::udp(BOB, SERVER, Bytes::new()), query(BOB.ip, SERVER.ip, 1, false)] {
+        let Outcome::Drop(drop) = nat.nat.outbound(nat.now, &mut packet) else { panic!("full") };
+        assert_eq!((drop.reason, drop.reply), (DropReason::TableFull, Some(IcmpErrorKind::HostUnreachable)));
+    }
+    assert_eq!(nat.tcp_port(BOB), Err(DropReason::TableFull));
+    assert_eq!(nat.back(SERVER, external), Ok(ALICE));
+    assert_eq!(nat.nat.snapshot(nat.now).len(), 3);
+}

@@ -1,0 +1,53 @@
+//! Searches in three steps, so that those of many packets overlap: a first step says where to look and fetches that
+//! line, a second finds the slot there and fetches its record, and a third, the caller's, looks whether it is right.
+
+use natbed_packet::Protocol;
+
+use super::large::Ports;
+use super::{Record, Table};
+use crate::address::{Address, Socket};
+use crate::expiry::NONE;
+use crate::prefetch::prefetch;
+
+impl<A: Address> Table<A> {
+    /// All records, by slot.
+    #[inline]
+    pub(crate) fn records_mut(&mut self) -> &mut [Record<A>] {
+        &mut self.records
+    }
+
+    /// Where [`Table::likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds.
+    #[inline]
+    pub(crate) fn aim_outbound(&self, protocol: Protocol, internal: Socket<A>, remote: Socket<A>) -> u64 {
+        let hash = self.key.hash(protocol, internal, remote);
+        if let Some(large) = &self.large {
+            large.outbound.prefetch(hash);
+        }
+        hash
+    }
+
+    /// The slots that most likely hold them; `NONE` where [`Table::find_outbound`] must be asked.
+    #[inline(never)]
+    pub(crate) fn find_likely_outbound(&self, aims: &[u64], slots: &mut [u32]) {
+        let Some(large) = &self.large else { return slots.fill(NONE) };
+        for (aim, slot) in aims.iter().zip(slots) {
+            *slot = large.outbound.likely(*aim);
+            prefetch(&self.records, *slot as usize);
+        }
+    }
+
+    /// The ports, where each has one entry at most and they are indexed.
+    pub(crate) fn ports(&self, protocol: Protocol) -> Option<&Ports> {
+        self.large.as_ref()?.ports(protocol)
+    }
+
+    /// The slots of the entries; `NONE` where [`Table::find_inbound`] must be asked.
+    #[inline(never)]
+    pub(crate) fn find_likely_inbound(&self, protocol: Protocol, aims: &[u64], slots: &mut [u32]) {
+        let Some(ports) = self.ports(protocol) else { return slots.fill(NONE) };
+        for (aim, slot) in aims.iter().zip(slots) {
+            *slot = ports.likely(*aim);
+            prefetch(&self.records, *slot as usize);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Time, and what ends mappings: expiry, reboots and lost addresses.
+
+use natbed_packet::{IcmpErrorKind, Timestamp};
+
+use super::Translator;
+use crate::address::Address;
+use crate::engine::ConfigError;
+use crate::outcome::LateReply;
+use crate::pool::Pool;
+use crate::session::Sessions;
+use crate::table::{Record, Shape};
+use crate::tcp::HeldSyns;
+use crate::view::{Event, MappingView};
+
+impl<A: Address> Translator<A> {
+    /// Moves on to `now` and ends what expires by then.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.latest = self.latest.max(now.as_nanos());
+        while let Some(slot) = self.table.pop_due(self.latest) {
+            self.expire(slot);
+        }
+    }
+
+    fn expire(&mut self, slot: u32) {
+        let record = *self.table.record(slot);
+        self.end(slot, Event::Expired);
+        if record.is_mapping() {
+            self.hold(record, record.deadline);
+        }
+    }
+
+    /// Keeps a port taken whose mapping ended at `ended` (RFC 6888 REQ-8).
+    fn hold(&mut self, record: Record<A>, ended: u64) {
+        let until = ended.saturating_add(self.timers.hold);
+        if until > self.latest && !self.is_firewall() {
+            let mut held = record.held();
+            held.deadline = until;
+            self.table.insert(self.latest, held);
+        }
+    }
+
+    fn end(&mut self, slot: u32, event: impl Fn(MappingView) -> Event) {
+        if self.observed && !self.table.record(slot).is_held() {
+            let view = self.view(slot, self.latest);
+            self.events.push_back(event(view));
+        }
+        self.sessions.forget(slot);
+        if let Some(connections) = &mut self.connections {
+            connections.forget(slot);
+        }
+        self.table.remove(slot);
+    }
+
+    pub(crate) fn observe(&mut self, on: bool) {
+        self.observed = on;
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+        self.advance(now);
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        let due = Some(self.table.next_due()).filter(|due| self.observed && *due != u64::MAX);
+        let answer = self.held_syns.next_due(self.latest);
+        due.into_iter().chain(answer).min().map(Timestamp::from_nanos)
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn poll_reply(&mut self) -> Option<LateReply> {
+        let about = self.held_syns.pop(self.latest)?;
+        Some(LateReply { about, kind: IcmpErrorKind::PortUnreachable })
+    }
+
+    /// Forgets every mapping. Ports that had one are held even so (RFC 6888 REQ-8).
+    pub(crate) fn reboot(&mut self, now: Timestamp) {
+        self.advance(now);
+        if self.observed {
+            let at = Timestamp::from_nanos(self.latest);
+            let views = self.snapshot(at).into_iter().map(|view| Event::Forgotten(view, at));
+            self.events.extend(views);
+        }
+        let ended: Vec<_> = self.table.slots().map(|slot| *self.table.record(slot)).collect();
+        self.table.clear();
+        self.sessions = Sessions::default();
+        self.connections = None;
+        self.held_syns = HeldSyns::default();
+        (self.cursors, self.next_place) = ([None; 3], 0);
+        for record in ended.into_iter().filter(|record| !record.is_unsolicited()) {
+            let since = if record.is_held() { record.deadline - self.timers.hold } else { self.latest };
+            self.hold(record, since);
+        }
+    }
+
+    /// Puts another pool of external addresses in place.
+    pub(crate) fn set_pool(&mut self, now: Timestamp, pool: Pool<A>) -> Result<(), ConfigError> {
+        if self.is_firewall() {
+            return Err(ConfigError::ExternalUnused);
+        }
+        self.advance(now);
+        let old = std::mem::replace(&mut self.pool, pool);
+        let at = Timestamp::from_nanos(self.latest);
+        let gone = self.table.repool(|place| old.get(place).and_then(|ip| self.pool.place(ip)));
+        for slot in gone {
+            let ip = old.get(self.table.record(slot).pool).unwrap_or_default();
+            self.end(slot, |mut view| {
+                view.external.ip = ip.to_ip();
+                Event::Forgotten(view, at)
+            });
+        }
+        let shape = Shape::new(&self.behavior, usize::from(self.pool.len()), &self.timers);
+        self.table.reindex(self.latest, shape);
+        Ok(())
+    }
+
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    pub(crate) const fn filter_lifetime(&self) -> Option<u64> {
+        self.timers.filter
+    }
+
+    pub(crate) fn allocated(&self) -> usize {
+        self.table.allocated()
+            + self.pool.allocated()
+            + self.sessions.allocated()
+            + self.connections.as_ref().map_or(0, |connections| connections.allocated())
+            + self.held_syns.allocated()
+    }
+}
