@@ -38,6 +38,7 @@ pub mod node;
 mod queue;
 mod route;
 pub mod sim;
+mod small;
 pub mod stream;
 pub mod topology;
 pub mod trace;

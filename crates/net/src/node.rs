@@ -1,6 +1,5 @@
 //! Nodes, networks and the interfaces between them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use natbed_nat::Nat;
@@ -9,6 +8,7 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::link::Direction;
+use crate::small::{List, SmallMap};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -51,7 +51,7 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// Interfaces, the uplink first.
-    pub(crate) interfaces: Vec<InterfaceId>,
+    pub(crate) interfaces: List<InterfaceId>,
 }
 
 pub(crate) enum Kind {
@@ -60,7 +60,7 @@ pub(crate) enum Kind {
 }
 
 pub(crate) struct Host {
-    pub(crate) bindings: BTreeMap<Endpoint, Binding>,
+    pub(crate) bindings: SmallMap<Endpoint, Binding>,
     pub(crate) programs: Vec<ProgramId>,
     pub(crate) next_port: u16,
     pub(crate) stopped: bool,
@@ -70,7 +70,7 @@ impl Host {
     /// A host without programs, whose first ephemeral port is drawn at random.
     pub(crate) fn new(rng: &mut Xoshiro256PlusPlus) -> Self {
         let next_port = rng.random_range(EPHEMERAL..=u16::MAX);
-        Self { bindings: BTreeMap::new(), programs: Vec::new(), next_port, stopped: false }
+        Self { bindings: SmallMap::default(), programs: Vec::new(), next_port, stopped: false }
     }
 
     /// The next free port for those who ask for none.
@@ -78,7 +78,7 @@ impl Host {
         for _ in EPHEMERAL..=u16::MAX {
             let port = self.next_port;
             self.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if !self.bindings.contains_key(&Endpoint::new(ip, port)) {
+            if self.bindings.get(&Endpoint::new(ip, port)).is_none() {
                 return Some(port);
             }
         }
@@ -98,7 +98,7 @@ pub(crate) struct Binding {
 
 /// What stands between inner networks and an outer one: an engine for each address family.
 pub(crate) struct Middlebox {
-    pub(crate) inner: Vec<NetworkId>,
+    pub(crate) inner: List<NetworkId>,
     /// External addresses; none where nothing is translated.
     pub(crate) external: Vec<IpAddr>,
     pub(crate) v4: Engine,
@@ -125,6 +125,8 @@ pub(crate) struct Network {
     pub(crate) gateway: Option<NodeId>,
     /// Addresses of the router here, from which it reports errors.
     pub(crate) router: Vec<IpAddr>,
+    /// Whether all of those are on the network's own subnets.
+    pub(crate) router_within: bool,
 }
 
 /// A node's attachment to a network and the two directions of the link between.

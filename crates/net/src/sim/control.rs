@@ -18,7 +18,7 @@ impl<P: Program> Simulator<P> {
             Fault::LinkDown(node) => self.set_links(node, false),
             Fault::LinkUp(node) => self.set_links(node, true),
             Fault::SetLink { node, link } => {
-                for id in self.nodes[node.index()].interfaces.clone() {
+                for id in self.nodes[node.index()].interfaces.clone().iter() {
                     let interface = &mut self.interfaces[id.index()];
                     interface.up.configure(link);
                     interface.down.configure(link);
@@ -42,7 +42,7 @@ impl<P: Program> Simulator<P> {
     }
 
     fn set_links(&mut self, node: NodeId, up: bool) {
-        for id in self.nodes[node.index()].interfaces.clone() {
+        for id in self.nodes[node.index()].interfaces.clone().iter() {
             let interface = &mut self.interfaces[id.index()];
             interface.up.set_up(up);
             interface.down.set_up(up);
@@ -51,7 +51,7 @@ impl<P: Program> Simulator<P> {
 
     fn change_address(&mut self, node: NodeId, old: IpAddr, new: IpAddr) {
         let has_old = |id: &InterfaceId| self.interfaces[id.index()].addresses.contains(&old);
-        let Some(id) = self.nodes[node.index()].interfaces.iter().copied().find(has_old) else { return };
+        let Some(id) = self.nodes[node.index()].interfaces.iter().find(has_old) else { return };
         let interface = &mut self.interfaces[id.index()];
         for address in interface.addresses.iter_mut().filter(|address| **address == old) {
             *address = new;
@@ -71,12 +71,16 @@ impl<P: Program> Simulator<P> {
                 self.log_expired(node, Family::V4);
             }
             Kind::Host(host) => {
-                let moved: Vec<Endpoint> =
-                    host.bindings.keys().filter(|endpoint| endpoint.ip == old).copied().collect();
-                for endpoint in moved {
-                    if let Some(binding) = host.bindings.remove(&endpoint) {
-                        host.bindings.insert(Endpoint::new(new, endpoint.port), binding);
+                let mut moved = Vec::new();
+                host.bindings.retain(|endpoint, binding| {
+                    let stays = endpoint.ip != old;
+                    if !stays {
+                        moved.push((Endpoint::new(new, endpoint.port), *binding));
                     }
+                    stays
+                });
+                for (endpoint, binding) in moved {
+                    host.bindings.insert(endpoint, binding);
                 }
                 for program in host.programs.clone() {
                     self.input(program, Input::AddressChanged { old, new }, None);

@@ -1,12 +1,12 @@
 //! From network to network: look-ups, links and NATs.
 
-use natbed_nat::{MappingId, Outcome};
+use natbed_nat::{LateReply, MappingId, Outcome};
 use natbed_packet::{Datagram, Family, IcmpErrorKind};
 
 use super::{Event, Simulator};
 use crate::endpoint::Program;
 use crate::link::Verdict;
-use crate::node::{InterfaceId, Kind, NetworkId, NodeId};
+use crate::node::{InterfaceId, Kind, Network, NetworkId, NodeId};
 use crate::route::Hop;
 use crate::trace::{Direction, DropReason, Place};
 
@@ -32,7 +32,7 @@ impl<P: Program> Simulator<P> {
         let destination = self.packets[key as usize].datagram.destination;
         match hop {
             Hop::Station(interface) | Hop::Via(interface) => self.transmit_down(interface, key),
-            _ if self.networks[network.index()].router.contains(&destination) => {
+            Hop::Absent | Hop::Elsewhere if self.is_router(network, hop, destination) => {
                 self.drop_packet(place, key, DropReason::RouterItself, None);
             }
             Hop::Absent => self.drop_packet(place, key, DropReason::NoSuchHost, None),
@@ -41,6 +41,12 @@ impl<P: Program> Simulator<P> {
                 None => self.drop_packet(place, key, DropReason::NoRoute, None),
             },
         }
+    }
+
+    /// Whether `network`'s router has an address that no station has.
+    fn is_router(&self, network: NetworkId, hop: Hop, address: std::net::IpAddr) -> bool {
+        let Network { router, router_within, .. } = &self.networks[network.index()];
+        !(*router_within && hop == Hop::Elsewhere) && router.contains(&address)
     }
 
     /// A packet has come down the link to `interface`.
@@ -92,7 +98,9 @@ impl<P: Program> Simulator<P> {
             self.route(inner, hop, key);
             return;
         }
-        let uplink = self.nodes[node.index()].interfaces[0];
+        let Some(uplink) = self.nodes[node.index()].interfaces.first() else {
+            return self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None);
+        };
         let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
         match self.translate(node, Direction::Outbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
@@ -193,8 +201,8 @@ impl<P: Program> Simulator<P> {
         except: Option<NetworkId>,
     ) -> Option<(NetworkId, Hop)> {
         let Kind::Nat(middlebox) = &self.nodes[node.index()].kind else { return None };
-        let others = middlebox.inner.iter().filter(|network| Some(**network) != except);
-        let mut hops = others.map(|network| (*network, self.routes.look_up(*network, destination)));
+        let others = middlebox.inner.iter().filter(|network| Some(*network) != except);
+        let mut hops = others.map(|network| (network, self.routes.look_up(network, destination)));
         hops.find(|(_, hop)| *hop != Hop::Elsewhere)
     }
 
@@ -223,8 +231,31 @@ impl<P: Program> Simulator<P> {
             engine.nat.handle_timeout(now);
             debug_assert!(engine.nat.poll_timeout().is_none_or(|next| next > now), "a timer must move on");
             self.log_expired(node, family);
+            self.send_late_replies(node, family);
             self.schedule_nat(node, family);
         }
+    }
+
+    /// Sends the ICMP errors that the NAT owes, each towards where the packet came from that it is about.
+    fn send_late_replies(&mut self, node: NodeId, family: Family) {
+        while let Some(LateReply { about, kind }) = self.late_reply(node, family) {
+            if let Some((network, _)) = self.inner_network(node, about.source, None) {
+                if let Some(error) = self.error_from(network, &about, kind) {
+                    let key = self.insert(Place::Node(node), error);
+                    self.at_network(network, key);
+                }
+            } else if let Some(uplink) = self.nodes[node.index()].interfaces.first()
+                && let Some(error) = icmp_error(about.destination, &about, kind)
+            {
+                let key = self.insert(Place::Node(node), error);
+                self.transmit_up(uplink, key);
+            }
+        }
+    }
+
+    fn late_reply(&mut self, node: NodeId, family: Family) -> Option<LateReply> {
+        let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind else { return None };
+        middlebox.engine_mut(family)?.nat.poll_reply()
     }
 
     fn schedule_nat(&mut self, node: NodeId, family: Family) {

@@ -142,14 +142,17 @@ impl<P: Program> Simulator<P> {
 
     fn send_from(&mut self, node: NodeId, key: u32) {
         let Packet { datagram: Datagram { source, destination, .. }, .. } = self.packets[key as usize];
-        let spec = &self.nodes[node.index()];
+        let interfaces = &self.nodes[node.index()].interfaces;
         let has = |address: IpAddr| {
-            spec.interfaces.iter().find(|id| self.interfaces[id.index()].addresses.contains(&address))
+            interfaces.iter().find(|id| {
+                let network = self.interfaces[id.index()].network;
+                self.routes.station(network, address) == Some(*id)
+            })
         };
         match (has(source), has(destination)) {
             (None, _) => self.drop_packet(Place::Node(node), key, DropReason::SourceNotOwn, None),
             (_, Some(_)) => self.queue.push(self.now, Event::Loopback { node, packet: key }),
-            (Some(interface), None) => self.transmit_up(*interface, key),
+            (Some(interface), None) => self.transmit_up(interface, key),
         }
     }
 
@@ -160,8 +163,7 @@ impl<P: Program> Simulator<P> {
         dynamic: bool,
     ) -> Result<Endpoint, BindError> {
         let node = &mut self.nodes[self.programs[program.index()].node.index()];
-        let own =
-            |id: &crate::node::InterfaceId| self.interfaces[id.index()].addresses.contains(&endpoint.ip);
+        let own = |id: crate::node::InterfaceId| self.interfaces[id.index()].addresses.contains(&endpoint.ip);
         let Kind::Host(host) = &mut node.kind else { return Err(BindError::NotAvailable(endpoint.ip)) };
         if !node.interfaces.iter().any(own) {
             return Err(BindError::NotAvailable(endpoint.ip));
@@ -169,7 +171,7 @@ impl<P: Program> Simulator<P> {
         if endpoint.port == 0 {
             endpoint.port = host.free_port(endpoint.ip).ok_or(BindError::NoPort)?;
         }
-        if host.bindings.contains_key(&endpoint) {
+        if host.bindings.get(&endpoint).is_some() {
             return Err(BindError::InUse(endpoint));
         }
         host.bindings.insert(endpoint, Binding { program, dynamic });

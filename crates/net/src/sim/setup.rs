@@ -16,6 +16,7 @@ use crate::link::Direction;
 use crate::node::{Engine, Host, Interface, InterfaceId, Kind, Middlebox, Network, Node, NodeId, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
+use crate::small::List;
 use crate::stream::stream;
 use crate::topology::{NatSpec, NodeSpec, Plan, Topology, TopologyError};
 
@@ -52,7 +53,7 @@ impl<P: Program> Simulator<P> {
                 None => Kind::Host(Host::new(&mut stream(seed, &spec.name, "ports"))),
                 Some(nat) => Kind::Nat(Box::new(middlebox(topology, spec, nat, &inside, seed)?)),
             };
-            let (name, interfaces) = (spec.name.clone(), spec.interfaces.clone());
+            let (name, interfaces) = (spec.name.clone(), List::new(&spec.interfaces));
             simulator.nodes.push(Node { name, kind, interfaces });
         }
         Ok(simulator)
@@ -90,7 +91,9 @@ impl<P: Program> Simulator<P> {
         for (spec, gateway) in topology.networks.iter().zip(&plan.gateways) {
             self.routes.add_network(&spec.prefixes);
             let (name, router) = (spec.name.clone(), spec.router.clone());
-            self.networks.push(Network { name, gateway: *gateway, router });
+            let within = |address: &IpAddr| spec.prefixes.iter().any(|prefix| prefix.contains(*address));
+            let router_within = router.iter().all(within);
+            self.networks.push(Network { name, gateway: *gateway, router, router_within });
         }
     }
 
@@ -147,5 +150,5 @@ fn middlebox(
     let v4 = engine(&nat.behavior, external.clone(), internal, "nat")?;
     let ipv6 = |behavior| engine(behavior, Vec::new(), of_family(Family::V6), "firewall6");
     let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?;
-    Ok(Middlebox { inner: nat.inner.clone(), external, v4, v6 })
+    Ok(Middlebox { inner: List::new(&nat.inner), external, v4, v6 })
 }

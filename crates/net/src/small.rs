@@ -1,0 +1,85 @@
+//! Collections that nearly always hold one thing, which then needs no memory of its own: a run touches thousands of
+//! nodes in turn, and every pointer followed is a cache miss.
+
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+/// A list whose first element is in place.
+#[derive(Clone, Debug)]
+pub(crate) struct List<T> {
+    first: Option<T>,
+    rest: Vec<T>,
+}
+
+impl<T: Copy> List<T> {
+    pub(crate) fn new(all: &[T]) -> Self {
+        let (first, rest) = all.split_first().map_or((None, all), |(first, rest)| (Some(*first), rest));
+        Self { first, rest: rest.to_vec() }
+    }
+
+    pub(crate) fn first(&self) -> Option<T> {
+        self.first
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = T> + Clone {
+        self.first.into_iter().chain(self.rest.iter().copied())
+    }
+}
+
+/// A map with an only entry in place; two or more are hashed.
+#[derive(Debug)]
+pub(crate) enum SmallMap<K, V> {
+    One(Option<(K, V)>),
+    Many(FxHashMap<K, V>),
+}
+
+impl<K, V> Default for SmallMap<K, V> {
+    fn default() -> Self {
+        Self::One(None)
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
+    #[inline]
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
+        match self {
+            Self::One(Some((only, value))) if only == key => Some(*value),
+            Self::One(_) => None,
+            Self::Many(map) => map.get(key).copied(),
+        }
+    }
+
+    /// Puts `value` at `key`; what was there.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self {
+            Self::One(Some((only, there))) if *only == key => Some(std::mem::replace(there, value)),
+            Self::One(Some(only)) => {
+                *self = Self::Many(FxHashMap::from_iter([*only, (key, value)]));
+                None
+            }
+            Self::One(none) => {
+                *none = Some((key, value));
+                None
+            }
+            Self::Many(map) => map.insert(key, value),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) {
+        match self {
+            Self::One(only) => *only = only.filter(|(other, _)| other != key),
+            Self::Many(map) => {
+                map.remove(key);
+            }
+        }
+    }
+
+    /// Keeps what `keep` says to, asked in no particular order.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        match self {
+            Self::One(only) => *only = only.filter(|(key, value)| keep(key, value)),
+            Self::Many(map) => map.retain(|key, value| keep(key, value)),
+        }
+    }
+}
