@@ -1,7 +1,8 @@
 //! ICMP errors on their way back, through NATs inside out (RFC 5508 section 4).
 
+use natbed_nat::behavior::Unsolicited;
 use natbed_net::DropReason;
-use natbed_packet::{Icmp, IcmpErrorKind, Quoted};
+use natbed_packet::{Icmp, IcmpErrorKind, IcmpQuery, Quoted, TcpFlags, TcpSegment};
 
 use super::*;
 
@@ -117,4 +118,59 @@ fn an_error_about_an_error_is_never_sent() {
     network.run_until(ms(1000));
     assert_eq!(drops(&network), [("symmetric", DropReason::Nat(natbed_nat::DropReason::NoMapping))]);
     assert_eq!(network.totals().sent, 1);
+}
+
+fn segment(from: &str, to: &str, flags: TcpFlags) -> Datagram {
+    let (from, to) = (at(from), at(to));
+    let transport = Transport::Tcp(TcpSegment {
+        source_port: from.port,
+        destination_port: to.port,
+        sequence: 1,
+        acknowledgment: 1,
+        flags,
+        window: 1000,
+        payload: Bytes::new(),
+    });
+    Datagram::new(from.ip, to.ip, transport)
+}
+
+const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false };
+
+#[test]
+fn an_unsolicited_syn_is_reported_after_six_seconds_unless_one_meets_it() {
+    let reports = |met: bool| {
+        let mut home = Home::behind("port-restricted");
+        home.topology.set_behavior(
+            home.nat,
+            Behavior { unsolicited: Unsolicited::Icmp, ..nat_type("port-restricted") },
+        );
+        let mut network = build(&home.topology);
+        let (alice, web) = (listen(&mut network, home.host, HOST), listen(&mut network, home.server, SERVER));
+        network.send(web, segment(SERVER, "203.0.113.1:5000", SYN));
+        network.run_until(ms(5999));
+        assert_eq!(heard(&network, web), []);
+        if met {
+            network.send(alice, segment(HOST, SERVER, SYN));
+        }
+        network.run_until(ms(7000));
+        heard(&network, web)
+    };
+    let expected = (ip("203.0.113.1"), IcmpErrorKind::PortUnreachable, at(SERVER), at("203.0.113.1:5000"));
+    assert_eq!(reports(false), [expected]);
+    assert_eq!(reports(true), []);
+}
+
+#[test]
+fn tcp_and_ping_pass_three_nats_and_come_back() {
+    let deep = Deep::new(LinkConfig::default());
+    let mut network = build(&deep.topology);
+    let alice = listen(&mut network, deep.host, HOST);
+    network.send(alice, segment(HOST, SERVER, SYN));
+    let query = IcmpQuery { reply: false, identifier: 7, sequence: 1, payload: Bytes::new() };
+    network.send(alice, Datagram::new(at(HOST).ip, at(SERVER).ip, Transport::Icmp(Icmp::Query(query))));
+    network.run_until(ms(1000));
+    let passed = translations(&network).len();
+    let dropped = drops(&network);
+    assert_eq!((passed, dropped.len()), (6, 2), "each by three NATs, to a host where nobody listens");
+    assert!(dropped.iter().all(|(_, reason)| *reason == DropReason::NoListener), "{dropped:?}");
 }
