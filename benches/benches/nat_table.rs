@@ -332,7 +332,10 @@ fn datagram(flow: &Flow) -> Datagram {
 #[repr(align(64))]
 struct Line([u8; 64]);
 
-#[expect(unsafe_code, reason = "a prefetch has no safe form, though it reads nothing and faults nowhere")]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a prefetch has no safe form, though it reads nothing and faults nowhere")
+)]
 fn prefetch(line: &Line) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: any address may be prefetched, and every x86-64 processor has the instruction.

@@ -1,5 +1,8 @@
 //! Asking the processor for memory that will be read soon.
-#![expect(unsafe_code, reason = "a prefetch has no safe form, though it reads nothing and faults nowhere")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a prefetch has no safe form, though it reads nothing and faults nowhere")
+)]
 
 /// Starts to fetch the cache line where `list[place]` begins, if there is such an item. Does nothing on processors
 /// other than x86-64.
