@@ -1,7 +1,9 @@
 //! Columns of cells, each as wide as its widest cell.
 
 use anstyle::Style;
-use unicode_width::UnicodeWidthStr;
+use tabled::Table;
+use tabled::builder::Builder;
+use tabled::settings::{Alignment, Padding, Style as Borders};
 
 use super::style::{PLAIN, paint};
 
@@ -29,43 +31,28 @@ impl Cell {
         self
     }
 
-    fn width(&self) -> usize {
-        self.text.width()
-    }
-
-    fn padded(&self, width: usize) -> String {
-        let blanks = " ".repeat(width.saturating_sub(self.width()));
-        let text = if self.text.is_empty() { String::new() } else { paint(self.style, &self.text) };
-        if self.right { blanks + &text } else { text + &blanks }
+    fn painted(&self) -> String {
+        if self.text.is_empty() { String::new() } else { paint(self.style, &self.text) }
     }
 }
 
 /// The columns that rows of cells take with `gap` blanks between two.
 pub(crate) fn total_width(rows: &[Vec<Cell>], gap: usize) -> usize {
-    let widths = widths(rows);
-    widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1)
+    table(rows, gap).total_width().saturating_sub(gap)
 }
 
 /// `rows` as lines, without blanks at their ends.
 pub(crate) fn lines(rows: &[Vec<Cell>], gap: usize) -> Vec<String> {
-    let widths = widths(rows);
-    let line = |row: &Vec<Cell>| {
-        let last = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
-        let mut line = String::new();
-        for (index, (cell, width)) in row[..last].iter().zip(&widths).enumerate() {
-            let is_last = index + 1 == last && !cell.right;
-            line += &cell.padded(if is_last { 0 } else { *width });
-            if index + 1 < last {
-                line += &" ".repeat(gap);
-            }
-        }
-        line
-    };
-    rows.iter().map(line).collect()
+    table(rows, gap).to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Cell::width).max();
-    (0..count).map(|column| width(column).unwrap_or(0)).collect()
+fn table(rows: &[Vec<Cell>], gap: usize) -> Table {
+    let mut table = Builder::from_iter(rows.iter().map(|row| row.iter().map(Cell::painted))).build();
+    table.with(Borders::empty()).with(Padding::new(0, gap, 0, 0));
+    for (line, row) in rows.iter().enumerate() {
+        for (column, _) in row.iter().enumerate().filter(|(_, cell)| cell.right) {
+            table.modify((line, column), Alignment::right());
+        }
+    }
+    table
 }

@@ -2,7 +2,7 @@
 
 use natbed_net::trace::Event;
 use natbed_net::{Fault, ProgramId};
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_packet::{Endpoint, Family, Timestamp};
 use natbed_traversal::ice;
 
 use super::Step;
@@ -20,14 +20,21 @@ pub(super) fn afterwards(
     let Some(after) = after else { return Vec::new() };
     let mut steps: Vec<Step> = Vec::new();
     for record in teller.run.log().iter().filter(|record| record.time > connection.decided) {
-        let place = teller.place(record.place);
+        let place = |family| teller.place(record.place, family);
         match &record.event {
             Event::Fault(fault) => {
-                steps.push(Step::new(record.time, format!("{place} {}.", fault_words(fault)), Vec::new()));
+                steps.push(Step::new(
+                    record.time,
+                    format!("{} {}.", place(Family::V4), fault_words(fault)),
+                    Vec::new(),
+                ));
             }
             Event::MappingExpired { mapping, forgotten } => {
                 let how = if *forgotten { "forgets entries" } else { "lets entries expire" };
-                let (text, line) = (format!("{place} {how}:"), format!("entry {}", entry(mapping)));
+                let (text, line) = (
+                    format!("{} {how}:", place(mapping.internal.family())),
+                    format!("entry {}", entry(mapping)),
+                );
                 match steps.last_mut().filter(|step| step.text == text) {
                     Some(step) => step.evidence.push(line),
                     None => steps.push(Step::new(record.time, text, vec![line])),

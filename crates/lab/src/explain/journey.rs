@@ -32,8 +32,8 @@ pub(super) struct Hop {
 pub(super) enum HopKind {
     /// A NAT rewrote it.
     Translated(Box<Translation>),
-    /// A router or firewall passed it on.
-    Forwarded { opened: Option<Endpoint> },
+    /// A router or firewall passed it on; inbound if its entry is for whom the datagram is for.
+    Forwarded { inbound: bool, opened: Option<Endpoint> },
     /// A relay sent on what it carried.
     Relayed { to: Datagram },
 }
@@ -126,9 +126,11 @@ impl Journeys {
                 };
                 self.pass(record, *packet, HopKind::Translated(Box::new(translation)));
             }
-            Event::Forwarded { packet, .. } => {
+            Event::Forwarded { packet, datagram, mapping } => {
+                let destination = datagram.destination_endpoint();
+                let inbound = mapping.as_ref().is_some_and(|mapping| Some(mapping.internal) == destination);
                 let opened = pending.take_opened(*packet);
-                self.pass(record, *packet, HopKind::Forwarded { opened });
+                self.pass(record, *packet, HopKind::Forwarded { inbound, opened });
             }
             Event::Delivered { packet, datagram, .. } => {
                 if let (Place::Node(node), Some(journey)) = (record.place, self.journey_mut(*packet)) {

@@ -160,8 +160,8 @@ impl<'a> PairStory<'a> {
         let peer = connection.names[usize::from(self.program == connection.agents[0])];
         match &journey.end {
             End::UnderWay => "still under way".into(),
-            End::Dropped { place, reason, .. } => {
-                format!("dropped at {} [{}]", teller.place(*place), reason.as_str())
+            End::Dropped { place, reason, datagram, .. } => {
+                format!("dropped at {} [{}]", teller.place(*place, datagram.family()), reason.as_str())
             }
             End::Delivered { .. } => {
                 match (&self.succeeded, self.answers.first().map(|answer| &answer.end)) {
@@ -171,9 +171,9 @@ impl<'a> PairStory<'a> {
                     (Some((_, mapped)), _) => {
                         format!("it arrives, {peer} answers that it sees {mapped}, and the pair works")
                     }
-                    (None, Some(End::Dropped { place, reason, .. })) => format!(
+                    (None, Some(End::Dropped { place, reason, datagram, .. })) => format!(
                         "it arrives, but the answer is dropped at {} [{}]",
-                        teller.place(*place),
+                        teller.place(*place, datagram.family()),
                         reason.as_str()
                     ),
                     (None, Some(End::Delivered { .. })) => {

@@ -6,7 +6,7 @@ use natbed_nat::behavior::{Behavior, Filtering, Kind, Mapping};
 use natbed_nat::{MappingView, Permitted, Remote};
 use natbed_net::trace::{Direction, Event, NextHop, Place};
 use natbed_net::{DropReason, NodeId, ProgramId};
-use natbed_packet::{Datagram, Endpoint, Timestamp};
+use natbed_packet::{Datagram, Endpoint, Family, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
 use super::connection::Connection;
@@ -91,10 +91,11 @@ impl<'a> Teller<'a> {
         self.scenario.nats.get(index)
     }
 
-    /// `a (symmetric)` for a NAT, `the internet` for that.
-    pub(super) fn place(&self, place: Place) -> String {
+    /// `a (symmetric)` for a NAT, `a (IPv6 firewalled)` where it does not translate, `the internet` for that.
+    pub(super) fn place(&self, place: Place, family: Family) -> String {
         match place {
             Place::Node(node) => match self.nat(node) {
+                Some(nat) if family == Family::V6 => format!("{} (IPv6 {})", nat.name, nat.ipv6.as_str()),
                 Some(nat) => format!("{} ({})", nat.name, nat.type_name),
                 None => self.node(node).to_owned(),
             },
@@ -140,7 +141,8 @@ impl<'a> Teller<'a> {
     /// A journey as evidence: a line for the sending, each hop and the end.
     pub(super) fn journey(&self, journey: &Journey) -> Vec<String> {
         let mut lines = vec![self.start(journey)];
-        lines.extend(journey.hops.iter().map(|hop| self.hop(hop)));
+        let family = journey.datagram.family();
+        lines.extend(journey.hops.iter().map(|hop| self.hop(hop, family)));
         lines.push(self.end(journey));
         lines
     }
@@ -168,8 +170,8 @@ impl<'a> Teller<'a> {
         )
     }
 
-    fn hop(&self, hop: &Hop) -> String {
-        let at = self.place(Place::Node(hop.node));
+    fn hop(&self, hop: &Hop, family: Family) -> String {
+        let at = self.place(Place::Node(hop.node), family);
         match &hop.kind {
             HopKind::Translated(translation) => {
                 let Translation { before, after, direction, mapping, created, opened } = &**translation;
@@ -182,7 +184,7 @@ impl<'a> Teller<'a> {
                         });
                         let entry = entry.map(|entry| format!(" (entry {entry})")).unwrap_or_default();
                         format!(
-                            "{at} lets it in{}{entry} and makes the destination {}",
+                            "{at} lets it in{entry}{} and makes the destination {}",
                             why.unwrap_or_default(),
                             port_pair(after.destination_endpoint()),
                         )
@@ -194,10 +196,13 @@ impl<'a> Teller<'a> {
                     ),
                 }
             }
-            HopKind::Forwarded { opened: Some(remote) } => {
+            HopKind::Forwarded { opened: Some(remote), .. } => {
                 format!("{at} passes it on; from now on it lets in {}", self.lets_in(hop.node, *remote))
             }
-            HopKind::Forwarded { opened: None } => format!("{at} passes it on unchanged"),
+            HopKind::Forwarded { inbound: true, .. } => {
+                format!("{at} lets it in, as it answers what went out")
+            }
+            HopKind::Forwarded { .. } => format!("{at} passes it on unchanged"),
             HopKind::Relayed { to } => format!(
                 "{at} relays what it carries, from {} to {}",
                 port_pair(to.source_endpoint()),
@@ -238,7 +243,12 @@ impl<'a> Teller<'a> {
     /// `at b (port-restricted), filtered: …; entry …` for a dropped packet.
     pub(super) fn drop_words(&self, end: &End) -> String {
         let End::Dropped { place, datagram, reason, mapping, .. } = end else { return String::new() };
-        let mut text = format!("at {} [{}]: {}", self.place(*place), reason.as_str(), reason.explanation());
+        let mut text = format!(
+            "at {} [{}]: {}",
+            self.place(*place, datagram.family()),
+            reason.as_str(),
+            reason.explanation()
+        );
         if let Some(mapping) = mapping {
             text += &format!("; entry {}", entry(mapping));
             if matches!(reason, DropReason::Nat(natbed_nat::DropReason::Filtered)) {

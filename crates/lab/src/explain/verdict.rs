@@ -162,8 +162,18 @@ fn let_in(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
     }
     let sender = teller.node(journey.node);
     journey.hops.iter().rev().find_map(|hop| {
-        let HopKind::Translated(translation) = &hop.kind else { return None };
         let nat = teller.nat(hop.node)?;
+        let translation = match &hop.kind {
+            HopKind::Translated(translation) => translation,
+            HopKind::Forwarded { inbound: true, .. } => {
+                let (at, source) =
+                    (teller.place(Place::Node(hop.node), journey.datagram.family()), source_at(journey)?);
+                return Some(format!(
+                    "{sender}'s check gets in: {at} lets in {source}, where it has been sent to."
+                ));
+            }
+            _ => return None,
+        };
         let why = match translation.direction {
             Direction::Outbound => return None,
             Direction::Inbound => {
@@ -178,4 +188,12 @@ fn let_in(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
         };
         Some(format!("{sender}'s check gets in: {} ({}) {why}.", nat.name, nat.type_name))
     })
+}
+
+/// Where a datagram seems to come from at its end.
+fn source_at(journey: &Journey) -> Option<Endpoint> {
+    match &journey.end {
+        End::Delivered { datagram, .. } => datagram.source_endpoint(),
+        _ => None,
+    }
 }
