@@ -1,6 +1,10 @@
-//! NAT types by name: the four classic ones, the 3 x 3 grid of RFC 4787, and boxes that are no NAT.
+//! NAT types by name: the four classic ones, the 3 x 3 grid of RFC 4787, boxes that are no NAT, and real devices.
 
 use crate::behavior::{Behavior, Filtering, Kind, Mapping, PortAssignment};
+
+mod device;
+
+pub use device::DEVICES;
 
 /// A NAT type with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub fn lookup(name: &str) -> Option<Preset> {
 
 /// Every preset that has a name of its own, in the order in which to list them; grid codes are not among them.
 pub fn all() -> impl Iterator<Item = Preset> {
-    CLASSIC.iter().chain(&OTHER).map(|name| named(name))
+    CLASSIC.iter().chain(&OTHER).map(|name| named(name)).chain(DEVICES.map(device::named))
 }
 
 /// Every word that [`lookup`] knows: names, aliases and grid codes.

@@ -2,7 +2,7 @@
 
 use natbed_lab::matrix::Matrix;
 use natbed_lab::oracle::{Pair, Site, predict};
-use natbed_nat::behavior::{FilterScope, ReplyMapping};
+use natbed_nat::behavior::{FilterScope, ReplyMapping, Unsolicited};
 use natbed_nat::{Behavior, presets};
 
 fn matrix(types: &[&str], overrides: &[(&str, &str)]) -> Matrix {
@@ -71,7 +71,13 @@ fn all_81_pairs_of_the_grid_equal_the_oracle_whatever_is_remembered_where() {
 
 #[test]
 fn swapping_the_initiator_changes_no_cell() {
-    let types = presets::all_names();
+    // An early packet, or the same of few shared ports drawn twice, makes a difference that no type makes.
+    let settled = |name: &&str| {
+        let behavior = presets::lookup(name).unwrap().behavior;
+        let shares_few = behavior.port_overloading && behavior.port_block.is_some();
+        behavior.unsolicited != Unsolicited::CreatesState && !shares_few
+    };
+    let types: Vec<&str> = presets::all_names().into_iter().filter(settled).collect();
     for overrides in [vec![], vec![("filter-scope", "endpoint")], vec![("reply-mapping", "inbound-session")]]
     {
         let table = table(&matrix(&types, &overrides));
