@@ -1,0 +1,176 @@
+//! A process that sends and receives inside one namespace, told what to do line by line.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use natbed_packet::Endpoint;
+
+/// The variable that makes this test binary a worker; its value is the endpoint of its marker socket.
+const ROLE: &str = "NATBED_KERNEL_WORKER";
+
+/// The name of the test that serves as the worker's program.
+const PROGRAM: &str = "worker_program";
+
+/// A packet that reached a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The receiving socket, by its place.
+    pub(crate) socket: usize,
+    pub(crate) source: Endpoint,
+    /// The number that the packet carries.
+    pub(crate) number: u64,
+}
+
+/// A worker, from outside.
+pub(crate) struct Worker {
+    child: Child,
+    commands: ChildStdin,
+    replies: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// Starts a worker in `namespace`, bound to one CPU: packets keep their order there.
+    pub(crate) fn start(namespace: &str, cpu: &str, marker: Endpoint) -> Self {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", namespace, "taskset", "-c", cpu])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", PROGRAM, "--nocapture"])
+            .env(ROLE, marker.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (commands, replies) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut worker = Self { child, commands, replies: BufReader::new(replies) };
+        while worker.reply() != "ready" {}
+        worker
+    }
+
+    /// Closes all sockets but the marker's and opens these.
+    pub(crate) fn open(&mut self, sockets: &[Endpoint]) {
+        let list: Vec<String> = sockets.iter().map(ToString::to_string).collect();
+        self.command(&format!("open {}\n", list.join(" ")));
+        assert_eq!(self.reply(), "opened");
+    }
+
+    /// Sends `number` from a socket, and after it a marker along a path that is known to be open.
+    pub(crate) fn send(&mut self, socket: usize, to: Endpoint, marker_to: Endpoint, number: u64) {
+        self.command(&format!("send {socket} {to} {number}\nmark {marker_to} {number}\n"));
+    }
+
+    /// Sends a marker.
+    pub(crate) fn mark(&mut self, to: Endpoint, number: u64) {
+        self.command(&format!("mark {to} {number}\n"));
+    }
+
+    /// Waits for the marker, by when everything that was sent before it has arrived or never will. Returns where the
+    /// marker came from and what has arrived.
+    pub(crate) fn wait(&mut self, number: u64) -> (Endpoint, Vec<Arrival>) {
+        self.command(&format!("wait {number}\n"));
+        let reply = self.reply();
+        let mut words = reply.split(' ');
+        let marker = words.next().unwrap().parse().unwrap();
+        let mut arrivals = Vec::new();
+        while let Some(socket) = words.next() {
+            let (socket, source) = (socket.parse().unwrap(), words.next().unwrap().parse().unwrap());
+            arrivals.push(Arrival { socket, source, number: words.next().unwrap().parse().unwrap() });
+        }
+        (marker, arrivals)
+    }
+
+    fn command(&mut self, lines: &str) {
+        self.commands.write_all(lines.as_bytes()).unwrap();
+    }
+
+    fn reply(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.replies.read_line(&mut line).unwrap(), 0, "a worker gave up");
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It is gone already if it gave up.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Serves if this process is to be a worker.
+#[expect(clippy::disallowed_methods, reason = "its arguments belong to the test harness")]
+pub(crate) fn serve_if_worker() {
+    if let Ok(marker) = std::env::var(ROLE) {
+        serve(marker.parse().unwrap()).unwrap();
+    }
+}
+
+fn serve(marker: SocketAddr) -> io::Result<()> {
+    let marker = UdpSocket::bind(marker)?;
+    marker.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut sockets = Vec::new();
+    reply("\nready")?;
+    for line in io::stdin().lines() {
+        let line = line?;
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["open", ref endpoints @ ..] => {
+                sockets.clear();
+                sockets = endpoints.iter().map(|endpoint| open(endpoint)).collect::<io::Result<Vec<_>>>()?;
+                reply("opened")?;
+            }
+            ["send", socket, to, number] => {
+                send(&sockets[socket.parse::<usize>().unwrap()], to, number)?;
+            }
+            ["mark", to, number] => send(&marker, to, number)?,
+            ["wait", number] => {
+                let mut text = await_marker(&marker, number)?.to_string();
+                for (place, socket) in sockets.iter().enumerate() {
+                    while let Some((source, number)) = receive(socket)? {
+                        text += &format!(" {place} {source} {number}");
+                    }
+                }
+                reply(&text)?;
+            }
+            _ => unreachable!("{line}"),
+        }
+    }
+    Ok(())
+}
+
+fn open(endpoint: &str) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(endpoint)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn send(socket: &UdpSocket, to: &str, number: &str) -> io::Result<()> {
+    socket.send_to(number.as_bytes(), to).map(drop)
+}
+
+fn await_marker(marker: &UdpSocket, number: &str) -> io::Result<SocketAddr> {
+    let mut packet = [0; 32];
+    loop {
+        let (length, source) = marker.recv_from(&mut packet)?;
+        if packet[..length] == *number.as_bytes() {
+            return Ok(source);
+        }
+    }
+}
+
+fn receive(socket: &UdpSocket) -> io::Result<Option<(SocketAddr, String)>> {
+    let mut packet = [0; 32];
+    match socket.recv_from(&mut packet) {
+        Ok((length, source)) => Ok(Some((source, String::from_utf8_lossy(&packet[..length]).into_owned()))),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn reply(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
