@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use natbed_packet::{Endpoint, Icmp, IcmpError, IcmpErrorKind, Quoted};
+use natbed_packet::{Endpoint, Icmp, IcmpError, IcmpErrorKind, Protocol, Quoted};
 use proptest::prelude::*;
 use rand::SeedableRng;
 
@@ -14,8 +14,11 @@ use crate::behavior::{
 };
 use crate::{Flow, Verdict};
 
+mod connection;
+mod kind;
 mod reference;
 
+use kind::{Kind, ends, packet, quoted_source};
 use reference::Model;
 
 /// One thing that happens.
@@ -26,15 +29,23 @@ enum Op {
         host: u8,
         port: u16,
         to: Target,
+        kind: Kind,
     },
     /// A packet from a remote to the external endpoint of an entry, or to any port of the pool.
     In {
         from: (u8, u16),
         to: Target,
+        kind: Kind,
     },
     /// A router reports an error about what an entry's mapping sent to its first remote.
     Error {
         entry: usize,
+    },
+    /// A segment between the ends of a TCP connection.
+    Converse {
+        which: usize,
+        out: bool,
+        kind: Kind,
     },
     Wait {
         millis: u64,
@@ -90,6 +101,7 @@ impl Bench {
             pool: pool(2),
             entries: Vec::new(),
             sessions: Vec::new(),
+            connections: Vec::new(),
             serial: 0,
             now: 0,
         };
@@ -110,14 +122,15 @@ impl Bench {
     fn apply(&mut self, op: &Op) {
         let now = Timestamp::from_nanos(self.model.now);
         match op {
-            Op::Out { host, port, to } => {
+            Op::Out { host, port, to, kind } => {
                 let (from, to) = (Endpoint::v4(10, 0, 0, *host, 5998 + port), self.target(to));
-                self.pass(from, to, true);
+                self.pass(*kind, from, kind.remote(to), true);
             }
-            Op::In { from, to } => {
+            Op::In { from, to, kind } => {
                 let (from, to) = (remote(*from), self.target(to));
-                self.pass(from, to, false);
+                self.pass(*kind, kind.remote(from), to, false);
             }
+            Op::Converse { which, out, kind } => self.converse(*which, *out, *kind),
             Op::Error { entry } => self.error(*entry),
             Op::Wait { millis } => {
                 let then = self.model.now + millis * 1_000_000;
@@ -134,8 +147,7 @@ impl Bench {
                 for nat in [&mut self.small, &mut self.large, &mut self.batched] {
                     nat.reboot(now);
                 }
-                self.model.entries.clear();
-                self.model.sessions.clear();
+                self.model.reboot();
             }
             Op::Repool { count } => self.repool(*count, now),
         }
@@ -145,14 +157,28 @@ impl Bench {
         assert_eq!(self.small.snapshot(now), self.large.snapshot(now));
     }
 
+    fn converse(&mut self, which: usize, out: bool, kind: Kind) {
+        let all = &self.model.connections;
+        let Some(known) = all.get(which % all.len().max(1)) else { return };
+        let entry = self.model.entries.iter().find(|entry| entry.serial == known.serial);
+        let external = entry.expect("a connection has a mapping").external;
+        let (internal, remote) = (known.internal, known.remote);
+        // A peer on the inside sends from there: its packets are hairpinned or not, but never come from outside.
+        if out {
+            self.pass(kind, internal, remote, true);
+        } else if !self.model.pool.contains(&remote.ip) {
+            self.pass(kind, remote, external, false);
+        }
+    }
+
     /// The observed engine tells of every expiry at its time, if it is woken when it wants to be.
     fn expire(&mut self, then: u64) {
         let mut expected: Vec<_> = self
             .model
             .entries
             .iter()
+            .filter(|entry| !entry.held && entry.deadline <= then)
             .map(|entry| entry.deadline)
-            .filter(|deadline| *deadline <= then)
             .collect();
         expected.sort_unstable();
         let mut told = Vec::new();
@@ -166,30 +192,41 @@ impl Bench {
         assert_eq!(told, expected);
     }
 
-    fn pass(&mut self, from: Endpoint, to: Endpoint, out: bool) {
+    fn pass(&mut self, kind: Kind, from: Endpoint, to: Endpoint, out: bool) {
         let now = Timestamp::from_nanos(self.model.now);
-        let mut packet = Datagram::udp(from, to, Bytes::new());
-        let mut same = packet.clone();
+        let sent = packet(kind, from, to, out);
+        let (mut packet, mut same) = (sent.clone(), sent.clone());
         let pass = if out { Nat::outbound } else { Nat::inbound };
         let outcome = pass(&mut self.small, now, &mut packet);
         assert_eq!(outcome, pass(&mut self.large, now, &mut same));
         assert_eq!(packet, same);
-        self.pass_batch(from, to, out, outcome, &packet);
+        if kind == Kind::Udp {
+            self.pass_batch(from, to, out, outcome, &packet);
+        } else {
+            same = sent;
+            assert_eq!(outcome, pass(&mut self.batched, now, &mut same));
+        }
 
         let mapping = match outcome {
             Outcome::Outside(forward) | Outcome::Inside(forward) => forward.mapping,
             Outcome::Drop(drop) => drop.sent.and_then(|sent| sent.mapping),
         };
         let chosen = mapping.and_then(|id| self.small.mapping(id, now)).map(|view| view.external);
-        let expected = if out { self.model.outbound(from, to, chosen) } else { self.model.inbound(from, to) };
-        let ends =
-            || (packet.source_endpoint().expect("ports"), packet.destination_endpoint().expect("ports"));
+        let expected = if out {
+            self.model.outbound(kind, from, to, chosen)
+        } else {
+            self.model.inbound(kind, from, to)
+        };
+        let passed = |inside: bool| {
+            let (source, destination) = ends(&packet, !inside);
+            Ok((source, destination, inside))
+        };
         let passed = match outcome {
-            Outcome::Outside(_) => Ok((ends().0, ends().1, false)),
-            Outcome::Inside(_) => Ok((ends().0, ends().1, true)),
+            Outcome::Outside(_) => passed(false),
+            Outcome::Inside(_) => passed(true),
             Outcome::Drop(drop) => Err(drop.reason),
         };
-        assert_eq!(passed, expected, "{from} to {to}");
+        assert_eq!(passed, expected, "{kind:?} {from} to {to}");
     }
 
     fn pass_batch(&mut self, from: Endpoint, to: Endpoint, out: bool, outcome: Outcome, packet: &Datagram) {
@@ -213,18 +250,20 @@ impl Bench {
         let Some(entry) = self.model.entries.get(entry % self.model.entries.len().max(1)).cloned() else {
             return;
         };
-        let sent = Datagram::udp(entry.external, entry.first, Bytes::new());
+        let sent = packet(Kind::of(entry.protocol), entry.external, entry.first, true);
         let error = IcmpError { kind: IcmpErrorKind::TimeExceeded, quoted: Quoted::of(&sent) };
         let router = Endpoint::v4(192, 0, 2, 1, 0).ip;
         let mut packet = Datagram::new(router, entry.external.ip, Transport::Icmp(Icmp::Error(error)));
         let now = Timestamp::from_nanos(self.model.now);
         let before = self.small.snapshot(now);
         let outcome = self.small.inbound(now, &mut packet);
-        let expected = !entry.unsolicited && self.model.lets_in(&entry, entry.first);
+        let connected =
+            self.model.connected(entry.protocol, entry.internal, entry.first) == Some(entry.serial);
+        let expected = entry.leads() && (self.model.lets_in(&entry, entry.first) || connected);
         assert_eq!(matches!(outcome, Outcome::Inside(_)), expected, "{outcome:?}");
         if expected {
             let Transport::Icmp(Icmp::Error(error)) = &packet.transport else { unreachable!() };
-            assert_eq!(error.quoted.source_endpoint(), Some(entry.internal));
+            assert_eq!(quoted_source(&error.quoted), entry.internal);
             assert_eq!(packet.destination, entry.internal.ip);
         }
         assert_eq!(self.small.snapshot(now), before);
@@ -245,9 +284,13 @@ fn one_of<T: Copy + std::fmt::Debug + 'static>(values: &'static [T]) -> impl Str
     proptest::sample::select(values)
 }
 
-fn timeouts() -> impl Strategy<Value = (Duration, Option<Duration>, Option<Duration>)> {
+type Timeouts = (Duration, [Option<Duration>; 3], [Duration; 3], Duration);
+
+fn timeouts() -> impl Strategy<Value = Timeouts> {
     let millis = || (5u64..200).prop_map(Duration::from_millis);
-    (millis(), proptest::option::of(millis()), proptest::option::of(millis()))
+    let maybe = || proptest::option::of(millis());
+    let hold = prop_oneof![2 => Just(Duration::ZERO), 1 => millis()];
+    (millis(), [maybe(), maybe(), maybe()], [millis(), millis(), millis()], hold)
 }
 
 fn behaviors() -> impl Strategy<Value = Behavior> {
@@ -291,8 +334,13 @@ fn behaviors() -> impl Strategy<Value = Behavior> {
             max_mappings_per_host: limits.1.map(|quota| quota.min(limits.0.unwrap_or(quota))),
             on_full: OnFull::Drop,
             udp_timeout: timeouts.0,
-            udp_timeout_new: timeouts.1,
-            filter_timeout: timeouts.2,
+            udp_timeout_new: timeouts.1[0],
+            filter_timeout: timeouts.1[1],
+            tcp_closing: timeouts.1[2],
+            tcp_transitory: timeouts.2[0],
+            tcp_established: timeouts.2[1],
+            icmp_timeout: timeouts.2[2],
+            port_hold: timeouts.3,
             ..Behavior::default()
         };
         if behavior.port_block.is_some() && behavior.unsolicited == Unsolicited::CreatesState {
@@ -315,8 +363,11 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => (0u8..2, 0u16..16).prop_map(|(host, port)| Target::Port(host, port)),
     ];
     prop_oneof![
-        6 => (1u8..5, 0u16..6, target()).prop_map(|(host, port, to)| Op::Out { host, port, to }),
-        6 => (remote(), ours).prop_map(|(from, to)| Op::In { from, to }),
+        6 => (1u8..5, 0u16..6, target(), kind::kinds())
+            .prop_map(|(host, port, to, kind)| Op::Out { host, port, to, kind }),
+        6 => (remote(), ours, kind::kinds()).prop_map(|(from, to, kind)| Op::In { from, to, kind }),
+        5 => (0usize..8, any::<bool>(), kind::segments())
+            .prop_map(|(which, out, kind)| Op::Converse { which, out, kind }),
         1 => (0usize..64).prop_map(|entry| Op::Error { entry }),
         3 => (0u64..60).prop_map(|millis| Op::Wait { millis }),
         1 => Just(Op::Timeout),
@@ -328,7 +379,7 @@ fn rare_ops() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
     /// Whatever a NAT does and whatever happens to it, the engine does what the reference does.
     #[test]

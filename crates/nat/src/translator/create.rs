@@ -61,11 +61,11 @@ impl<A: Address> Translator<A> {
             _ => self.next_place % places.max(1),
         };
         for place in (start..places).chain(0..start) {
-            let range = match self.behavior.port_block {
-                None => Some(self.behavior.port_range),
-                Some(size) => self.choose_block(place, size),
+            let port = match self.behavior.port_block {
+                None => self.choose_port(place, self.behavior.port_range, flow),
+                Some(size) => self.choose_in_new_block(place, size, flow),
             };
-            if let Some(port) = range.and_then(|range| self.choose_port(place, range, flow)) {
+            if let Some(port) = port {
                 self.next_place = place.wrapping_add(1);
                 return Some((place, port));
             }
@@ -108,16 +108,29 @@ impl<A: Address> Translator<A> {
         free.then_some(port)
     }
 
-    /// A block that no host has, of `size` ports of the address at `place`.
-    fn choose_block(&mut self, place: u16, size: u16) -> Option<PortRange> {
+    /// A port in a block of `size` ports that no host has, of the address at `place`. Ports of a block that a host
+    /// had may still be held, hence the first block is not always the one.
+    fn choose_in_new_block(
+        &mut self,
+        place: u16,
+        size: u16,
+        flow: (Protocol, Socket<A>, Socket<A>),
+    ) -> Option<u16> {
         let blocks = u16::try_from(self.behavior.port_range.size() / u32::from(size)).ok()?;
         let range = PortRange::new(0, blocks - 1);
-        let start = match self.behavior.ports {
+        let mut start = match self.behavior.ports {
             PortAssignment::Random => self.rng.random_range(0..blocks),
             PortAssignment::Preserve | PortAssignment::Sequential => 0,
         };
-        let block = self.table.next_free_block(place, Search { range, parity: None, start })?;
-        Some(self.block(block))
+        for _ in 0..blocks {
+            let block = self.table.next_free_block(place, Search { range, parity: None, start })?;
+            let port = self.choose_port(place, self.block(block), flow);
+            if port.is_some() {
+                return port;
+            }
+            start = (block + 1) % blocks;
+        }
+        None
     }
 
     fn block(&self, block: u16) -> PortRange {

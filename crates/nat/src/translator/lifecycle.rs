@@ -30,12 +30,12 @@ impl<A: Address> Translator<A> {
         }
     }
 
-    /// Keeps a port taken whose mapping ended at `ended` (RFC 6888 REQ-8).
+    /// Keeps a port taken whose mapping ended at `ended` (RFC 6888 REQ-8). Where that time is over already, it is
+    /// entered all the same, so that ids are the same however often the NAT is woken.
     fn hold(&mut self, record: Record<A>, ended: u64) {
-        let until = ended.saturating_add(self.timers.hold);
-        if until > self.latest && !self.is_firewall() {
+        if self.timers.hold != 0 && !self.is_firewall() {
             let mut held = record.held();
-            held.deadline = until;
+            held.deadline = ended.saturating_add(self.timers.hold);
             self.table.insert(self.latest, held);
         }
     }

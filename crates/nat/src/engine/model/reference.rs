@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_packet::{Endpoint, Protocol, Timestamp};
 
+use super::connection::Connection;
+use super::kind::Kind;
 use super::{RANGE, remote};
 use crate::behavior::{
     Behavior, FilterScope, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Refresh, ReplyMapping,
@@ -15,22 +17,33 @@ use crate::{DropReason, Nat, Remote};
 /// An entry of the reference.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
+    pub(super) protocol: Protocol,
     pub(super) internal: Endpoint,
     pub(super) external: Endpoint,
     pub(super) first: Endpoint,
     pub(super) deadline: u64,
     pub(super) replied: bool,
     pub(super) unsolicited: bool,
+    /// Whether it keeps the port of a mapping that has ended.
+    pub(super) held: bool,
     /// Each remote that was sent to, and when its permission ends by itself.
     pub(super) sent_to: Vec<(Endpoint, u64)>,
     pub(super) serial: usize,
+}
+
+impl Entry {
+    /// Whether it leads to an internal endpoint.
+    pub(super) const fn leads(&self) -> bool {
+        !self.unsolicited && !self.held
+    }
 }
 
 pub(super) struct Model {
     pub(super) behavior: Behavior,
     pub(super) pool: Vec<IpAddr>,
     pub(super) entries: Vec<Entry>,
-    pub(super) sessions: Vec<(Endpoint, Endpoint, usize)>,
+    pub(super) sessions: Vec<(Protocol, Endpoint, Endpoint, usize)>,
+    pub(super) connections: Vec<Connection>,
     pub(super) serial: usize,
     pub(super) now: u64,
 }
@@ -38,12 +51,19 @@ pub(super) struct Model {
 pub(super) type Passed = Result<(Endpoint, Endpoint, bool), DropReason>;
 
 impl Model {
-    fn nanos(duration: Duration) -> u64 {
+    pub(super) fn nanos(duration: Duration) -> u64 {
         u64::try_from(duration.as_nanos()).expect("short")
     }
 
-    fn first_timeout(&self) -> u64 {
-        Self::nanos(self.behavior.udp_timeout_new.unwrap_or(self.behavior.udp_timeout))
+    /// How long an entry lives before and after it has let something in.
+    fn timeouts(&self, protocol: Protocol) -> (u64, u64) {
+        let behavior = &self.behavior;
+        let (first, full) = match protocol {
+            Protocol::Udp => (behavior.udp_timeout_new.unwrap_or(behavior.udp_timeout), behavior.udp_timeout),
+            Protocol::Tcp => (behavior.tcp_transitory, behavior.tcp_established),
+            Protocol::Icmp => (behavior.icmp_timeout, behavior.icmp_timeout),
+        };
+        (Self::nanos(first), Self::nanos(full))
     }
 
     fn same_key(&self, one: Endpoint, other: Endpoint) -> bool {
@@ -64,9 +84,29 @@ impl Model {
 
     pub(super) fn advance(&mut self, now: u64) {
         self.now = now;
-        self.entries.retain(|entry| now < entry.deadline);
+        let (alive, ended) = self.entries.drain(..).partition(|entry| now < entry.deadline);
+        self.entries = alive;
+        ended.into_iter().filter(Entry::leads).for_each(|entry| self.hold(entry));
         let entries = &self.entries;
-        self.sessions.retain(|(_, _, serial)| entries.iter().any(|entry| entry.serial == *serial));
+        let lives = |serial: usize| entries.iter().any(|entry| entry.serial == serial);
+        self.sessions.retain(|(_, _, _, serial)| lives(*serial));
+        self.connections.retain(|connection| now < connection.deadline && lives(connection.serial));
+    }
+
+    /// Keeps the port of a mapping taken after its deadline.
+    fn hold(&mut self, mut entry: Entry) {
+        entry.deadline += Self::nanos(self.behavior.port_hold);
+        if self.now < entry.deadline {
+            self.serial += 1;
+            self.entries.push(Entry { held: true, serial: self.serial, ..entry });
+        }
+    }
+
+    pub(super) fn reboot(&mut self) {
+        for entry in &mut self.entries {
+            entry.deadline = if entry.held { entry.deadline } else { self.now };
+        }
+        self.advance(self.now);
     }
 
     pub(super) fn lets_in(&self, entry: &Entry, from: Endpoint) -> bool {
@@ -74,54 +114,78 @@ impl Model {
             self.behavior.filtering == Filtering::EndpointIndependent
                 || entry.sent_to.iter().any(|(to, ends)| self.same_filter(*to, from) && self.now < *ends)
         };
-        let siblings = |other: &&Entry| !other.unsolicited && other.internal == entry.internal;
+        let siblings = |other: &&Entry| {
+            other.leads() && (other.protocol, other.internal) == (entry.protocol, entry.internal)
+        };
         permits(entry)
             || (self.behavior.filter_scope == FilterScope::Endpoint
                 && self.entries.iter().filter(siblings).any(permits))
     }
 
-    fn place_for(&self, from: Endpoint, to: Endpoint) -> Option<usize> {
-        let session = self.sessions.iter().find(|(internal, remote, _)| (*internal, *remote) == (from, to));
-        if let Some((_, _, serial)) = session {
-            return self.entries.iter().position(|entry| entry.serial == *serial);
+    fn place_for(&self, protocol: Protocol, from: Endpoint, to: Endpoint) -> Option<usize> {
+        let session = self.sessions.iter().find(|known| (known.0, known.1, known.2) == (protocol, from, to));
+        let known = session.map(|session| session.3).or_else(|| self.connected(protocol, from, to));
+        if let Some(serial) = known {
+            return self.entries.iter().position(|entry| entry.serial == serial);
         }
-        self.entries
-            .iter()
-            .position(|entry| !entry.unsolicited && entry.internal == from && self.same_key(entry.first, to))
+        self.entries.iter().position(|entry| {
+            let its = entry.leads() && (entry.protocol, entry.internal) == (protocol, from);
+            its && self.same_key(entry.first, to)
+        })
     }
 
     /// `chosen` is the external endpoint that the engine gave.
-    fn send(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Result<usize, DropReason> {
+    fn send(
+        &mut self,
+        kind: Kind,
+        from: Endpoint,
+        to: Endpoint,
+        chosen: Option<Endpoint>,
+    ) -> Result<usize, DropReason> {
+        let protocol = kind.protocol();
         let ends = self.behavior.filter_timeout.map_or(u64::MAX, |timeout| self.now + Self::nanos(timeout));
-        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
-        let place = match self.place_for(from, to) {
+        let (first, full) = self.timeouts(protocol);
+        let place = match self.place_for(protocol, from, to) {
             Some(place) => {
                 let entry = &mut self.entries[place];
-                if self.behavior.refresh != Refresh::Inbound {
+                if self.behavior.refresh != Refresh::Inbound && protocol != Protocol::Tcp {
                     entry.deadline = self.now + if entry.replied { full } else { first };
                 }
                 place
             }
+            None if !kind.opens() => return Err(DropReason::Stray),
             None => {
-                self.check_limits(from)?;
-                let external = self.check_choice(from, to, chosen)?;
-                self.add(from, external, to, false);
+                self.check_limits(protocol, from)?;
+                let external = self.check_choice(protocol, from, to, chosen)?;
+                self.add(protocol, (from, external, to), false);
                 self.entries.len() - 1
             }
         };
-        let sent_to = &mut self.entries[place].sent_to;
-        sent_to.retain(|(known, _)| *known != to);
-        sent_to.push((to, ends));
+        if protocol == Protocol::Tcp {
+            self.track(place, to, kind, true);
+        }
+        if kind.opens() {
+            let sent_to = &mut self.entries[place].sent_to;
+            sent_to.retain(|(known, _)| *known != to);
+            sent_to.push((to, ends));
+        }
         Ok(place)
     }
 
-    fn add(&mut self, internal: Endpoint, external: Endpoint, first: Endpoint, unsolicited: bool) {
+    fn add(
+        &mut self,
+        protocol: Protocol,
+        (internal, external, first): (Endpoint, Endpoint, Endpoint),
+        unsolicited: bool,
+    ) {
         self.serial += 1;
         self.entries.push(Entry {
+            protocol,
+            held: false,
             internal,
             external,
             first,
-            deadline: self.now + self.first_timeout(),
+            deadline: self.now + self.timeouts(protocol).0,
             replied: false,
             unsolicited,
             sent_to: Vec::new(),
@@ -130,19 +194,26 @@ impl Model {
     }
 
     fn is_full(&self) -> bool {
-        self.behavior.max_mappings.is_some_and(|max| self.entries.len() >= max as usize)
+        self.behavior
+            .max_mappings
+            .is_some_and(|max| self.entries.iter().filter(|entry| !entry.held).count() >= max as usize)
     }
 
     fn of_host(&self, ip: IpAddr) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| !entry.unsolicited && entry.internal.ip == ip)
+        self.entries.iter().filter(move |entry| entry.leads() && entry.internal.ip == ip)
     }
 
-    fn check_limits(&self, from: Endpoint) -> Result<(), DropReason> {
+    fn check_limits(&self, protocol: Protocol, from: Endpoint) -> Result<(), DropReason> {
         if self.is_full() {
             return Err(DropReason::TableFull);
         }
         match self.behavior.max_mappings_per_host {
-            Some(max) if self.of_host(from.ip).count() >= max as usize => Err(DropReason::Quota),
+            Some(max)
+                if self.of_host(from.ip).filter(|entry| entry.protocol == protocol).count()
+                    >= max as usize =>
+            {
+                Err(DropReason::Quota)
+            }
             _ => Ok(()),
         }
     }
@@ -152,80 +223,96 @@ impl Model {
     }
 
     /// Whether a mapping from `from` to `to` may have `external`.
-    fn may_have(&self, from: Endpoint, to: Endpoint, external: Endpoint) -> bool {
+    fn may_have(&self, protocol: Protocol, from: Endpoint, to: Endpoint, external: Endpoint) -> bool {
         let taken = self.entries.iter().any(|entry| {
-            entry.external == external && (!self.behavior.port_overloading || self.same_key(entry.first, to))
+            let here = (entry.protocol, entry.external) == (protocol, external);
+            here && (!self.behavior.port_overloading || self.same_key(entry.first, to))
         });
         let parity = !self.behavior.port_parity || external.port % 2 == from.port % 2;
         let pinned = self.behavior.pooling == Pooling::Paired || self.behavior.port_block.is_some();
         let address = !pinned || self.of_host(from.ip).all(|entry| entry.external.ip == external.ip);
         let block = self.block_of(external.port);
         let own_block = self.of_host(from.ip).all(|entry| self.block_of(entry.external.port) == block);
-        let others_block = block.is_some()
-            && self
-                .entries
-                .iter()
-                .filter(|entry| !entry.unsolicited && entry.internal.ip != from.ip)
-                .any(|entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block);
+        let others_block =
+            block.is_some()
+                && self.entries.iter().filter(|entry| entry.leads() && entry.internal.ip != from.ip).any(
+                    |entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block,
+                );
         let whole_block = self.behavior.port_block.is_none_or(|size| block < Some(16 / size));
         !taken && parity && address && own_block && !others_block && whole_block
     }
 
     fn check_choice(
         &self,
+        protocol: Protocol,
         from: Endpoint,
         to: Endpoint,
         chosen: Option<Endpoint>,
     ) -> Result<Endpoint, DropReason> {
         let all =
             self.pool.iter().flat_map(|ip| (RANGE.first..=RANGE.last).map(|port| Endpoint::new(*ip, port)));
-        if !all.into_iter().any(|external| self.may_have(from, to, external)) {
+        if !all.into_iter().any(|external| self.may_have(protocol, from, to, external)) {
             return Err(DropReason::PortsExhausted);
         }
         let chosen = chosen.expect("the engine has a port, as there is one");
-        assert!(self.may_have(from, to, chosen), "{chosen} for {from} to {to}");
+        assert!(self.may_have(protocol, from, to, chosen), "{chosen} for {from} to {to}");
         let own = Endpoint::new(chosen.ip, from.port);
         let keeps = self.behavior.ports == PortAssignment::Preserve;
-        let its = self.entries.iter().filter(|entry| !entry.unsolicited && entry.internal == from);
+        let its = self
+            .entries
+            .iter()
+            .filter(|entry| entry.leads() && (entry.protocol, entry.internal) == (protocol, from));
         let newest = its.max_by_key(|entry| entry.serial).map(|entry| entry.external);
         let shared = newest.filter(|newest| {
             let here = self.behavior.port_overloading && newest.ip == chosen.ip;
-            here && self.may_have(from, to, *newest)
+            here && self.may_have(protocol, from, to, *newest)
         });
         if let Some(shared) = shared.filter(|_| keeps) {
             assert_eq!(chosen, shared, "a port is shared where it is free");
             return Ok(chosen);
         }
         let preserves = keeps && self.behavior.port_block.is_none();
-        if preserves && RANGE.contains(from.port) && self.may_have(from, to, own) {
+        if preserves && RANGE.contains(from.port) && self.may_have(protocol, from, to, own) {
             assert_eq!(chosen, own, "a free port is preserved");
         }
         Ok(chosen)
     }
 
-    fn receive(&mut self, from: Endpoint, to: Endpoint) -> Result<usize, DropReason> {
+    fn receive(&mut self, kind: Kind, from: Endpoint, to: Endpoint) -> Result<usize, DropReason> {
+        let protocol = kind.protocol();
+        let (first, full) = self.timeouts(protocol);
         let overloads = self.behavior.port_overloading;
-        let here = |entry: &Entry| entry.external == to;
+        let here = |entry: &Entry| (entry.protocol, entry.external) == (protocol, to);
+        let admits = |entry: &Entry| {
+            let known = self.connections.iter().find(|c| (c.internal, c.remote) == (entry.internal, from));
+            let goes_on = known.is_some_and(|c| c.serial == entry.serial && !(kind.opens() && c.is_over()));
+            self.lets_in(entry, from) || (protocol == Protocol::Tcp && goes_on)
+        };
         let exact = self
             .entries
             .iter()
             .position(|entry| here(entry) && (!overloads || self.same_key(entry.first, from)));
         let place = match exact {
-            Some(place) if self.entries[place].unsolicited => {
-                if self.same_key(self.entries[place].first, from) {
-                    self.entries[place].deadline = self.now + self.first_timeout();
+            Some(place) if !self.entries[place].leads() => {
+                let entry = &self.entries[place];
+                if entry.unsolicited && kind.opens() && self.same_key(entry.first, from) {
+                    self.entries[place].deadline = self.now + first;
                 }
                 return Err(DropReason::NoMapping);
             }
-            Some(place) if self.lets_in(&self.entries[place], from) => place,
+            Some(place) if admits(&self.entries[place]) => place,
             _ => {
-                let mapping = |entry: &Entry| here(entry) && !entry.unsolicited;
-                let other = self.entries.iter().position(|entry| mapping(entry) && self.lets_in(entry, from));
+                let mapping = |entry: &Entry| here(entry) && entry.leads();
+                let other = self.entries.iter().position(|entry| mapping(entry) && admits(entry));
                 let any = self.entries.iter().any(mapping);
                 other.ok_or(if any { DropReason::Filtered } else { DropReason::NoMapping })?
             }
         };
-        let (first, full) = (self.first_timeout(), Self::nanos(self.behavior.udp_timeout));
+        if protocol == Protocol::Tcp {
+            self.entries[place].replied = true;
+            self.track(place, from, kind, false);
+            return Ok(place);
+        }
         let entry = &mut self.entries[place];
         if !entry.replied {
             entry.replied = true;
@@ -234,40 +321,53 @@ impl Model {
         if self.behavior.refresh != Refresh::Outbound {
             entry.deadline = self.now + full;
         }
-        let session = (entry.internal, from, entry.serial);
+        let session = (protocol, entry.internal, from, entry.serial);
         let inbound = self.behavior.reply_mapping == ReplyMapping::InboundSession;
-        if inbound && !self.sessions.iter().any(|known| (known.0, known.1) == (session.0, session.1)) {
+        let same = |known: &(Protocol, Endpoint, Endpoint, usize)| {
+            (known.0, known.1, known.2) == (session.0, session.1, session.2)
+        };
+        if inbound && !self.sessions.iter().any(same) {
             self.sessions.push(session);
         }
         Ok(place)
     }
 
-    pub(super) fn outbound(&mut self, from: Endpoint, to: Endpoint, chosen: Option<Endpoint>) -> Passed {
+    pub(super) fn outbound(
+        &mut self,
+        kind: Kind,
+        from: Endpoint,
+        to: Endpoint,
+        chosen: Option<Endpoint>,
+    ) -> Passed {
         let ours = self.pool.contains(&to.ip);
         if ours && self.behavior.hairpinning == Hairpinning::Off {
             return Err(DropReason::HairpinOff);
         }
-        let sender = self.send(from, to, chosen)?;
+        if ours && kind.protocol() == Protocol::Icmp {
+            return Err(DropReason::NoMapping);
+        }
+        let sender = self.send(kind, from, to, chosen)?;
         let external = self.entries[sender].external;
         if !ours {
             return Ok((external, to, false));
         }
-        let receiver = self.receive(external, to)?;
+        let receiver = self.receive(kind, external, to)?;
         let internal = self.behavior.hairpinning == Hairpinning::InternalSource;
         Ok((if internal { from } else { external }, self.entries[receiver].internal, true))
     }
 
-    pub(super) fn inbound(&mut self, from: Endpoint, to: Endpoint) -> Passed {
+    pub(super) fn inbound(&mut self, kind: Kind, from: Endpoint, to: Endpoint) -> Passed {
         if !self.pool.contains(&to.ip) {
             return Err(DropReason::NotForUs);
         }
-        let place = self.receive(from, to).inspect_err(|_| {
+        let place = self.receive(kind, from, to).inspect_err(|_| {
             let same = |entry: &Entry| {
-                entry.external == to && (!self.behavior.port_overloading || self.same_key(entry.first, from))
+                (entry.protocol, entry.external) == (kind.protocol(), to)
+                    && (!self.behavior.port_overloading || self.same_key(entry.first, from))
             };
-            let takes = self.behavior.unsolicited == Unsolicited::CreatesState;
+            let takes = self.behavior.unsolicited == Unsolicited::CreatesState && kind.opens();
             if takes && !self.entries.iter().any(same) && !self.is_full() {
-                self.add(to, to, from, true);
+                self.add(kind.protocol(), (to, to, from), true);
             }
         })?;
         Ok((from, self.entries[place].internal, true))
@@ -279,13 +379,18 @@ impl Model {
         let mut shown: Vec<_> = views
             .iter()
             .map(|view| {
-                (view.internal, view.external, view.expires.as_nanos(), view.replied, view.unsolicited)
+                let expires = view.expires.as_nanos();
+                (view.protocol, view.internal, view.external, expires, view.replied, view.unsolicited)
             })
             .collect();
         let mut expected: Vec<_> = self
             .entries
             .iter()
-            .map(|entry| (entry.internal, entry.external, entry.deadline, entry.replied, entry.unsolicited))
+            .filter(|entry| !entry.held)
+            .map(|entry| {
+                let (internal, external) = (entry.internal, entry.external);
+                (entry.protocol, internal, external, entry.deadline, entry.replied, entry.unsolicited)
+            })
             .collect();
         shown.sort_unstable();
         expected.sort_unstable();
@@ -295,11 +400,14 @@ impl Model {
                 .entries
                 .iter()
                 .find(|entry| {
-                    (entry.internal, entry.external) == (view.internal, view.external)
+                    entry.leads()
+                        && (entry.protocol, entry.internal, entry.external)
+                            == (view.protocol, view.internal, view.external)
                         && (!self.behavior.port_overloading || shows(view.destination, entry.first))
                 })
                 .expect("the same entries");
             for from in (1..4).flat_map(|host| (0..3).map(move |port| remote((host, port)))) {
+                let from = Kind::of(view.protocol).remote(from);
                 let shown = view.permitted.iter().any(|permitted| shows(permitted.remote, from));
                 assert_eq!(shown, self.lets_in(entry, from), "{from} in {view:?}");
             }
