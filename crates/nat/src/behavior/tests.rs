@@ -47,6 +47,11 @@ fn contradictions_name_their_field() {
     assert_eq!(field(Behavior { udp_timeout: Duration::ZERO, ..base() }), Err("udp-timeout"));
     assert_eq!(field(Behavior { udp_timeout_new: Some(Duration::ZERO), ..base() }), Err("udp-timeout-new"));
     assert_eq!(field(Behavior { filter_timeout: Some(Duration::ZERO), ..base() }), Err("filter-timeout"));
+    assert_eq!(field(Behavior { tcp_established: Duration::ZERO, ..base() }), Err("tcp-established"));
+    assert_eq!(field(Behavior { tcp_transitory: Duration::ZERO, ..base() }), Err("tcp-transitory"));
+    assert_eq!(field(Behavior { tcp_closing: Some(Duration::ZERO), ..base() }), Err("tcp-closing"));
+    assert_eq!(field(Behavior { icmp_timeout: Duration::ZERO, ..base() }), Err("icmp-timeout"));
+    assert_eq!(field(Behavior { port_hold: Duration::ZERO, ..base() }), Ok(()));
     assert_eq!(field(Behavior { max_mappings: Some(0), ..base() }), Err("max-mappings"));
     assert_eq!(field(Behavior { max_mappings_per_host: Some(0), ..base() }), Err("max-mappings-per-host"));
     assert_eq!(
