@@ -184,6 +184,9 @@ pub(crate) struct Tables {
     /// When to take the tables, such as 5s; at the end if absent.
     #[arg(long, value_name = "TIME", requires = "tables", value_parser = parse_time)]
     pub(crate) at: Option<Timestamp>,
+    /// Mark what has changed in the tables since then.
+    #[arg(long, value_name = "TIME", requires = "tables", value_parser = parse_time)]
+    pub(crate) since: Option<Timestamp>,
 }
 
 #[derive(clap::Args)]

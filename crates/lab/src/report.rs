@@ -1,8 +1,11 @@
 //! Results as versioned JSON: fields may be added to a version, none is renamed, removed or changed in meaning.
 
+use natbed_nat::MappingView;
 use natbed_traversal::ice::Candidate;
 use serde::Serialize;
+use serde_json::json;
 
+use crate::log::mapping;
 use crate::matrix::Matrix;
 use crate::run::{Connection, Run};
 use crate::scenario::{CandidateType, Delivery, Expected, HoldState, Scenario, Send, Target};
@@ -67,6 +70,8 @@ struct SendReport {
 #[derive(Serialize)]
 struct Tables {
     time_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since_ns: Option<u64>,
     nats: Vec<TableReport>,
 }
 
@@ -74,6 +79,23 @@ struct Tables {
 struct TableReport {
     nat: String,
     entries: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<serde_json::Value>>,
+}
+
+/// What became of a table's entries between two times: `new`, `gone`, or `changed` in who may come in or when it
+/// expires.
+fn changes(before: &[MappingView], after: &[MappingView]) -> Vec<serde_json::Value> {
+    let change = |change: &str, entry: &MappingView| json!({ "change": change, "entry": mapping(entry) });
+    let of =
+        |table: &[MappingView], entry: &MappingView| table.iter().find(|other| other.id == entry.id).cloned();
+    let standing = after.iter().filter_map(|entry| match of(before, entry) {
+        None => Some(change("new", entry)),
+        Some(old) if old != *entry => Some(change("changed", entry)),
+        Some(_) => None,
+    });
+    let gone = before.iter().filter(|entry| of(after, entry).is_none()).map(|entry| change("gone", entry));
+    standing.chain(gone).collect()
 }
 
 impl RunReport {
@@ -142,12 +164,17 @@ impl ConnectionReport {
 
 impl Tables {
     fn new(scenario: &Scenario, run: &Run) -> Self {
-        let nats = scenario.nats.iter().zip(&run.tables);
-        let nats = nats.map(|(nat, table)| TableReport {
+        let nats = scenario.nats.iter().zip(&run.tables.nats).enumerate();
+        let nats = nats.map(|(index, (nat, table))| TableReport {
             nat: nat.name.clone(),
-            entries: table.iter().map(crate::log::mapping).collect(),
+            entries: table.iter().map(mapping).collect(),
+            changes: run.earlier.as_ref().map(|earlier| changes(&earlier.nats[index], table)),
         });
-        Self { time_ns: run.tables_at.as_nanos(), nats: nats.collect() }
+        Self {
+            time_ns: run.tables.at.as_nanos(),
+            since_ns: run.earlier.as_ref().map(|earlier| earlier.at.as_nanos()),
+            nats: nats.collect(),
+        }
     }
 }
 

@@ -23,6 +23,17 @@ pub struct Options {
     pub log: bool,
     /// When to take the NATs' tables; at the end if absent.
     pub tables_at: Option<Timestamp>,
+    /// When to take them for comparison too.
+    pub tables_since: Option<Timestamp>,
+}
+
+/// Every NAT's table at one time, IPv6 after IPv4.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// When they were taken.
+    pub at: Timestamp,
+    /// In the order of the scenario's NATs.
+    pub nats: Vec<Vec<MappingView>>,
 }
 
 /// What came of a run.
@@ -33,10 +44,10 @@ pub struct Run {
     pub connections: Vec<Connection>,
     /// One for each plain datagram.
     pub sends: Vec<Sent>,
-    /// Each NAT's table, IPv6 after IPv4.
-    pub tables: Vec<Vec<MappingView>>,
-    /// When the tables were taken.
-    pub tables_at: Timestamp,
+    /// The NATs' tables.
+    pub tables: Tables,
+    /// The same at an earlier time, where asked for.
+    pub earlier: Option<Tables>,
     /// The network as it stood at the end, with the event log.
     pub lowered: Lowered,
 }
@@ -102,7 +113,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Result<Run, TopologyError>
         lowered.simulator.record();
     }
     let mut runner = Runner::new(scenario, lowered);
-    runner.go(options.tables_at);
+    runner.go(options.tables_at, options.tables_since);
     Ok(runner.finish(seed))
 }
 
@@ -123,7 +134,8 @@ struct Runner<'a> {
     deadlines: BTreeSet<(Timestamp, usize)>,
     /// The tracker of each program that is an agent, and which side of it: 0 is the initiator.
     sides: Vec<Option<(usize, usize)>>,
-    tables: Option<(Timestamp, Vec<Vec<MappingView>>)>,
+    tables: Option<Tables>,
+    earlier: Option<Tables>,
 }
 
 /// A connection on its way.
@@ -225,18 +237,22 @@ impl<'a> Runner<'a> {
                 sides[program.index()] = Some((index, side));
             }
         }
-        Self { scenario, lowered, trackers, deadlines, sides, tables: None }
+        Self { scenario, lowered, trackers, deadlines, sides, tables: None, earlier: None }
     }
 
-    fn go(&mut self, tables_at: Option<Timestamp>) {
+    fn go(&mut self, tables_at: Option<Timestamp>, tables_since: Option<Timestamp>) {
         let last_event = self.scenario.events.iter().map(|event| event.at);
         let last_send = self.scenario.sends.iter().map(|send| send.at);
-        let not_before = last_event.chain(last_send).chain(tables_at).max().unwrap_or_default();
+        let not_before =
+            last_event.chain(last_send).chain(tables_at).chain(tables_since).max().unwrap_or_default();
         loop {
             let now = self.lowered.simulator.now();
             self.settle(now);
             if self.tables.is_none() && tables_at.is_some_and(|at| at <= now) {
-                self.tables = Some((now, self.take_tables()));
+                self.tables = Some(self.take_tables());
+            }
+            if self.earlier.is_none() && tables_since.is_some_and(|at| at <= now) {
+                self.earlier = Some(self.take_tables());
             }
             let decided = self.deadlines.is_empty();
             if decided && now >= not_before && self.datagrams_ended() {
@@ -244,7 +260,7 @@ impl<'a> Runner<'a> {
             }
             let waiting = if decided { not_before } else { Timestamp::MAX };
             let next = self.deadlines.first().map(|(at, _)| *at);
-            let due = next.into_iter().chain(tables_at).chain([waiting]);
+            let due = next.into_iter().chain(tables_at).chain(tables_since).chain([waiting]);
             let deadline = due.filter(|at| *at > now).min().unwrap_or(Timestamp::MAX);
             if !self.lowered.simulator.step_until(deadline) {
                 self.lowered.simulator.run_until(deadline);
@@ -288,18 +304,17 @@ impl<'a> Runner<'a> {
         self.lowered.senders.iter().all(|sender| self.lowered.simulator.counts(*sender).in_flight == 0)
     }
 
-    fn take_tables(&self) -> Vec<Vec<MappingView>> {
+    fn take_tables(&self) -> Tables {
         let simulator = &self.lowered.simulator;
         let table = |node: &natbed_net::NodeId| {
             let engines = simulator.nat(*node).into_iter().chain(simulator.firewall6(*node));
             engines.flat_map(|nat| nat.snapshot(simulator.now())).collect()
         };
-        self.lowered.nats.iter().map(table).collect()
+        Tables { at: simulator.now(), nats: self.lowered.nats.iter().map(table).collect() }
     }
 
     fn finish(mut self, seed: u64) -> Run {
-        let now = self.lowered.simulator.now();
-        let (tables_at, tables) = self.tables.take().unwrap_or_else(|| (now, self.take_tables()));
+        let tables = self.tables.take().unwrap_or_else(|| self.take_tables());
         let agents = self.trackers.iter().zip(&self.lowered.agents);
         let connections = agents
             .map(|(tracker, (from, to))| {
@@ -318,7 +333,7 @@ impl<'a> Runner<'a> {
         let log = self.lowered.simulator.log();
         let sends = self.scenario.sends.iter().zip(&self.lowered.senders).enumerate();
         let sends = sends.map(|(index, (send, _))| fate(log, index, send.expect)).collect();
-        Run { seed, connections, sends, tables, tables_at, lowered: self.lowered }
+        Run { seed, connections, sends, tables, earlier: self.earlier, lowered: self.lowered }
     }
 }
 

@@ -21,13 +21,19 @@ use crate::render::tables::tables;
 use crate::screen::{Screen, width};
 
 pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, Failure> {
+    super::run::check_times(&args.tables)?;
     let file = source(args)?;
     let scenario = &file.scenario;
     for host in [&args.from, &args.to].into_iter().flatten() {
         check_host(scenario, host)?;
     }
     let targets = Targets::open(&args.recording, args.json, screen)?;
-    let options = Options { seed: args.seed.seed, log: true, tables_at: args.tables.at };
+    let options = Options {
+        seed: args.seed.seed,
+        log: true,
+        tables_at: args.tables.at,
+        tables_since: args.tables.since,
+    };
     let run = run::run(scenario, &options)
         .map_err(|why| Failure::usage(format_args!("{}: {why}", file.name), None))?;
     targets.write(&run)?;

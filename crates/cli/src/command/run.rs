@@ -20,6 +20,7 @@ pub(super) fn run(args: &args::Run, screen: &mut Screen) -> Result<Status, Failu
     if args.files.len() > 1 && (recording.trace.is_some() || recording.pcap.is_some()) {
         return Err(Failure::usage("--trace and --pcap take one scenario at a time", None));
     }
+    check_times(&args.tables)?;
     let files = load_all(&args.files)?;
     let mut targets = Some(Targets::open(recording, args.json, screen)?);
     let mut summary = Summary::default();
@@ -49,8 +50,17 @@ pub(super) fn run(args: &args::Run, screen: &mut Screen) -> Result<Status, Failu
     Ok(status)
 }
 
+/// Refuses to compare a table with a later one.
+pub(super) fn check_times(tables: &args::Tables) -> Result<(), Failure> {
+    match (tables.since, tables.at) {
+        (Some(since), Some(at)) if since >= at => Err(Failure::usage("--since has to be before --at", None)),
+        _ => Ok(()),
+    }
+}
+
 fn simulate(name: &str, scenario: &Scenario, args: &args::Run, log: bool) -> Result<Run, Failure> {
-    let options = Options { seed: args.seed.seed, log, tables_at: args.tables.at };
+    let options =
+        Options { seed: args.seed.seed, log, tables_at: args.tables.at, tables_since: args.tables.since };
     run::run(scenario, &options).map_err(|why| Failure::usage(format_args!("{name}: {why}"), None))
 }
 

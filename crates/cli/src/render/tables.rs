@@ -20,15 +20,27 @@ const HEADINGS: [(&str, &str); 8] = [
     ("expires", "at"),
 ];
 
-/// Every NAT's table as it stood when it was taken.
+/// Every NAT's table as it stood when it was taken, with what has changed since an earlier time where that is asked for.
 pub(crate) fn tables(scenario: &Scenario, run: &Run, width: usize) -> String {
     let mut out = String::new();
-    for (nat, table) in scenario.nats.iter().zip(&run.tables) {
-        let title = format!("Table of {} ({}) at {}", nat.name, nat.type_name, run.tables_at);
-        out += &format!("\n{}\n", paint(BOLD, &title));
-        let (v4, v6): (Vec<&MappingView>, Vec<_>) =
-            table.iter().partition(|entry| entry.internal.ip.is_ipv4());
-        let families = [v4, v6].map(|entries| entries.into_iter().flat_map(rows).collect::<Vec<Row>>());
+    for (index, (nat, table)) in scenario.nats.iter().zip(&run.tables.nats).enumerate() {
+        let since =
+            run.earlier.as_ref().map(|earlier| format!("since {}: + new, ~ renewed, - gone\n", earlier.at));
+        let title = format!("Table of {} ({}) at {}", nat.name, nat.type_name, run.tables.at);
+        out += &format!("\n{}\n{}", paint(BOLD, &title), since.unwrap_or_default());
+        let families = [true, false].map(|is_v4| {
+            let of = |table: &[MappingView]| {
+                table
+                    .iter()
+                    .filter(|entry| entry.internal.ip.is_ipv4() == is_v4)
+                    .flat_map(rows)
+                    .collect::<Vec<Row>>()
+            };
+            match &run.earlier {
+                Some(earlier) => compared(of(&earlier.nats[index]), of(table)),
+                None => of(table),
+            }
+        });
         let shown: Vec<String> =
             families.iter().filter(|rows| !rows.is_empty()).map(|rows| fitted(rows, width)).collect();
         out += &if shown.is_empty() { "  empty\n".to_owned() } else { shown.join("\n") };
@@ -36,8 +48,25 @@ pub(crate) fn tables(scenario: &Scenario, run: &Run, width: usize) -> String {
     out
 }
 
+/// The rows of `after` marked with what is new or renewed in them, then those of `before` that are gone.
+fn compared(before: Vec<Row>, mut after: Vec<Row>) -> Vec<Row> {
+    let same = |a: &Row, b: &Row| (&a.ends, &a.remote) == (&b.ends, &b.remote);
+    for row in &mut after {
+        row.mark = match before.iter().find(|old| same(old, row)) {
+            None => "+ ",
+            Some(old) if old.expires != row.expires => "~ ",
+            Some(_) => "  ",
+        };
+    }
+    let gone = before.into_iter().filter(|old| !after.iter().any(|row| same(old, row)));
+    let gone: Vec<Row> = gone.map(|row| Row { mark: "- ", ..row }).collect();
+    after.into_iter().chain(gone).collect()
+}
+
 /// A mapping and a remote that may send to it.
 struct Row {
+    /// What has become of it: nothing is said where nothing is compared.
+    mark: &'static str,
     /// Internal, external and destination, IP and port each.
     ends: [String; 6],
     /// Who may come in: whose address, and which of its ports.
@@ -61,7 +90,12 @@ fn rows(mapping: &MappingView) -> Vec<Row> {
         destination,
         destination_port,
     ];
-    let row = |remote, expires: Timestamp| Row { ends: ends.clone(), remote, expires: expires.to_string() };
+    let row = |remote, expires: Timestamp| Row {
+        mark: "",
+        ends: ends.clone(),
+        remote,
+        expires: expires.to_string(),
+    };
     if mapping.permitted.is_empty() {
         return vec![row(("nobody".to_owned(), String::new()), mapping.expires)];
     }
@@ -98,9 +132,10 @@ fn columns(rows: &[Row], folded: bool) -> Vec<Vec<Cell>> {
         (0..8).map(|column| cell(column, HEADINGS[column].0, DIM)).collect(),
         (0..8).map(|column| cell(column, HEADINGS[column].1, DIM)).collect(),
     ];
-    for Row { ends, remote: (ip, port), expires } in rows {
+    for Row { mark, ends, remote: (ip, port), expires } in rows {
         let remote = if folded { ip.clone() } else { format!("{ip} {port}").trim_end().to_owned() };
-        let texts = ends.iter().chain([&remote, expires]);
+        let first = format!("{mark}{}", ends[0]);
+        let texts = [&first].into_iter().chain(&ends[1..]).chain([&remote, expires]);
         table.push(texts.enumerate().map(|(column, text)| cell(column, text, PLAIN)).collect());
         if folded && !port.is_empty() {
             table.push(
@@ -112,11 +147,11 @@ fn columns(rows: &[Row], folded: bool) -> Vec<Vec<Cell>> {
 }
 
 fn stacked(row: &Row) -> String {
-    let Row { ends: [internal, internal_port, external, external_port, destination, port], remote, expires } =
-        row;
+    let Row { mark, ends, remote, expires } = row;
+    let [internal, internal_port, external, external_port, destination, port] = ends;
     let remote = format!("{} {}", remote.0, remote.1);
     [
-        ("internal IP", format!("{internal} port {internal_port}")),
+        ("internal IP", format!("{mark}{internal} port {internal_port}")),
         ("external IP", format!("{external} port {external_port}")),
         ("destination IP", format!("{destination} port {port}")),
         ("may come in", remote.trim_end().to_owned()),
