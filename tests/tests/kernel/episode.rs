@@ -42,6 +42,8 @@ pub(crate) struct Episode<'a> {
     names: Names,
     /// The port of each flow, by internal socket and remote.
     flows: BTreeMap<(usize, usize), Port>,
+    /// The port of each internal socket's newest flow.
+    newest: BTreeMap<usize, Port>,
     story: Vec<String>,
 }
 
@@ -75,7 +77,18 @@ impl<'a> Episode<'a> {
         let nat = Nat::new(config, Xoshiro256PlusPlus::seed_from_u64(rng.random())).unwrap();
         let mut names = Names::default();
         ports.iter().for_each(|port| names.fix(*port));
-        Self { rule, testbed, nat, rng, internal, remotes, names, flows: BTreeMap::new(), story: Vec::new() }
+        Self {
+            rule,
+            testbed,
+            nat,
+            rng,
+            internal,
+            remotes,
+            names,
+            flows: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            story: Vec::new(),
+        }
     }
 
     pub(crate) fn run(mut self, tally: &mut Tally) {
@@ -173,6 +186,7 @@ impl<'a> Episode<'a> {
         let verdict = self.names.judge(port, &self.kept(from));
         self.expect(verdict != Verdict::Different);
         self.flows.insert((from, to), port);
+        self.newest.insert(from, port);
         verdict == Verdict::Same
     }
 
@@ -182,8 +196,7 @@ impl<'a> Episode<'a> {
             return Vec::new();
         }
         let own = self.internal[from].port;
-        let flows = self.flows.iter().filter(|((socket, _), _)| *socket == from);
-        flows.map(|(_, port)| *port).chain([Port { kernel: own, ours: own }]).collect()
+        self.newest.get(&from).copied().into_iter().chain([Port { kernel: own, ours: own }]).collect()
     }
 
     fn send_in(&mut self, from: usize, port: Port) -> Option<Fate> {

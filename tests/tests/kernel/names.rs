@@ -35,7 +35,7 @@ impl Names {
     }
 
     /// Judges the ports that a new flow got. `kept` are the ports that a NAT may have had a reason to choose: the
-    /// flow's own, and those of the endpoint's other flows.
+    /// flow's own, and that of the endpoint's newest flow.
     pub(crate) fn judge(&mut self, port: Port, kept: &[Port]) -> Verdict {
         let ours = self.ours_of.get(&port.kernel);
         let kernels = self.kernels_of.get(&port.ours);

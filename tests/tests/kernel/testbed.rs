@@ -19,6 +19,9 @@ pub(crate) const EXTERNAL: [u8; 4] = [203, 0, 113, 1];
 const INSIDE_MARKER: Endpoint = Endpoint::v4(192, 168, 77, 9, 20_000);
 const OUTSIDE_MARKER: Endpoint = Endpoint::v4(203, 0, 113, 9, 20_000);
 
+/// How often to wait a second for a marker.
+const PATIENCE: u32 = 30;
+
 /// The endpoint at `port` of an address.
 pub(crate) fn at(ip: [u8; 4], port: u16) -> Endpoint {
     let [a, b, c, d] = ip;
@@ -56,9 +59,20 @@ impl Testbed {
         let inside = Worker::start(&lan.0, &cpu, INSIDE_MARKER);
         let outside = Worker::start(&wan.0, &cpu, OUTSIDE_MARKER);
         let mut testbed = Self { inside, outside, _namespaces: namespaces, inward: INSIDE_MARKER, sent: 0 };
-        testbed.inside.mark(OUTSIDE_MARKER, 0);
-        (testbed.inward, _) = testbed.outside.wait(0);
+        testbed.open_path()?;
         Ok(testbed)
+    }
+
+    /// Sends markers until one passes: a new cable takes a moment before it carries packets.
+    fn open_path(&mut self) -> Result<(), String> {
+        for _ in 0..PATIENCE {
+            self.inside.mark(OUTSIDE_MARKER, 0);
+            if let Some((source, _)) = self.outside.wait(0) {
+                self.inward = source;
+                return Ok(());
+            }
+        }
+        Err("no packet passes the router".to_owned())
     }
 
     /// Closes all sockets and opens others.
@@ -85,17 +99,23 @@ impl Testbed {
     pub(crate) fn strays(&mut self) -> Vec<Arrival> {
         self.sent += 1;
         self.inside.mark(OUTSIDE_MARKER, self.sent);
-        let (_, mut strays) = self.outside.wait(self.sent);
+        let mut strays = self.arrived(|bed| &mut bed.outside);
         self.outside.mark(self.inward, self.sent);
-        strays.extend(self.inside.wait(self.sent).1);
+        strays.extend(self.arrived(|bed| &mut bed.inside));
         strays
     }
 
     fn settled(&mut self, receiver: fn(&mut Self) -> &mut Worker) -> Vec<Arrival> {
         let number = self.sent;
-        let (_, arrivals) = receiver(self).wait(number);
+        let arrivals = self.arrived(receiver);
         assert!(arrivals.iter().all(|arrival| arrival.number == number), "late, or astray: {arrivals:?}");
         arrivals
+    }
+
+    fn arrived(&mut self, receiver: fn(&mut Self) -> &mut Worker) -> Vec<Arrival> {
+        let number = self.sent;
+        let arrived = (0..PATIENCE).find_map(|_| receiver(self).wait(number));
+        arrived.expect("a marker passes within half a minute").1
     }
 }
 

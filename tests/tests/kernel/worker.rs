@@ -13,6 +13,9 @@ const ROLE: &str = "NATBED_KERNEL_WORKER";
 /// The name of the test that serves as the worker's program.
 const PROGRAM: &str = "worker_program";
 
+/// The reply when no marker came.
+const LATE: &str = "late";
+
 /// A packet that reached a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -66,10 +69,13 @@ impl Worker {
     }
 
     /// Waits for the marker, by when everything that was sent before it has arrived or never will. Returns where the
-    /// marker came from and what has arrived.
-    pub(crate) fn wait(&mut self, number: u64) -> (Endpoint, Vec<Arrival>) {
+    /// marker came from and what has arrived; `None` if the marker does not come for a while.
+    pub(crate) fn wait(&mut self, number: u64) -> Option<(Endpoint, Vec<Arrival>)> {
         self.command(&format!("wait {number}\n"));
         let reply = self.reply();
+        if reply == LATE {
+            return None;
+        }
         let mut words = reply.split(' ');
         let marker = words.next().unwrap().parse().unwrap();
         let mut arrivals = Vec::new();
@@ -77,7 +83,7 @@ impl Worker {
             let (socket, source) = (socket.parse().unwrap(), words.next().unwrap().parse().unwrap());
             arrivals.push(Arrival { socket, source, number: words.next().unwrap().parse().unwrap() });
         }
-        (marker, arrivals)
+        Some((marker, arrivals))
     }
 
     fn command(&mut self, lines: &str) {
@@ -110,7 +116,7 @@ pub(crate) fn serve_if_worker() {
 
 fn serve(marker: SocketAddr) -> io::Result<()> {
     let marker = UdpSocket::bind(marker)?;
-    marker.set_read_timeout(Some(Duration::from_secs(10)))?;
+    marker.set_read_timeout(Some(Duration::from_secs(1)))?;
     let mut sockets = Vec::new();
     reply("\nready")?;
     for line in io::stdin().lines() {
@@ -126,7 +132,11 @@ fn serve(marker: SocketAddr) -> io::Result<()> {
             }
             ["mark", to, number] => send(&marker, to, number)?,
             ["wait", number] => {
-                let mut text = await_marker(&marker, number)?.to_string();
+                let Some(source) = await_marker(&marker, number)? else {
+                    reply(LATE)?;
+                    continue;
+                };
+                let mut text = source.to_string();
                 for (place, socket) in sockets.iter().enumerate() {
                     while let Some((source, number)) = receive(socket)? {
                         text += &format!(" {place} {source} {number}");
@@ -150,16 +160,16 @@ fn send(socket: &UdpSocket, to: &str, number: &str) -> io::Result<()> {
     socket.send_to(number.as_bytes(), to).map(drop)
 }
 
-fn await_marker(marker: &UdpSocket, number: &str) -> io::Result<SocketAddr> {
-    let mut packet = [0; 32];
-    loop {
-        let (length, source) = marker.recv_from(&mut packet)?;
-        if packet[..length] == *number.as_bytes() {
-            return Ok(source);
+fn await_marker(marker: &UdpSocket, number: &str) -> io::Result<Option<SocketAddr>> {
+    while let Some((source, received)) = receive(marker)? {
+        if received == number {
+            return Ok(Some(source));
         }
     }
+    Ok(None)
 }
 
+/// The next packet; `None` if there is none, or none for as long as the socket waits.
 fn receive(socket: &UdpSocket) -> io::Result<Option<(SocketAddr, String)>> {
     let mut packet = [0; 32];
     match socket.recv_from(&mut packet) {
