@@ -51,7 +51,7 @@ pub struct Drop {
     pub mapping: Option<MappingId>,
     /// The ICMP error to answer with, towards the packet's source; `None` for silence.
     pub reply: Option<IcmpErrorKind>,
-    /// For a packet that was to be hairpinned, what it did on the sender's side before it was dropped.
+    /// What it did to the table all the same: on the sender's side of a hairpin, or the entry that it took unsolicited.
     pub sent: Option<Forward>,
 }
 

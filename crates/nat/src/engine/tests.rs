@@ -280,6 +280,8 @@ fn unsolicited_decides_what_a_stranger_gets() {
             panic!("nothing to let it in")
         };
         assert_eq!(drop.reason, DropReason::NoMapping);
+        let took_entry = drop.sent.is_some_and(|sent| sent.created && sent.mapping == drop.mapping);
+        assert_eq!(took_entry, unsolicited == Unsolicited::CreatesState);
         (drop.reply, drop.mapping.is_some(), nat.out(ALICE, SERVER).expect("a port").port == 5000)
     };
     assert_eq!(meets(Unsolicited::Drop), (None, false, true));

@@ -5,7 +5,7 @@ use natbed_packet::{IcmpErrorKind, Protocol};
 use super::{Refusal, Translator, filter_part};
 use crate::address::{Address, Socket};
 use crate::behavior::{FilterScope, Filtering, Refresh, ReplyMapping, Unsolicited};
-use crate::outcome::{Drop, DropReason};
+use crate::outcome::{Drop, DropReason, Forward};
 use crate::packet::Packet;
 use crate::table::{Record, is_laxer};
 use crate::tcp::Origin;
@@ -23,8 +23,12 @@ impl<A: Address> Translator<A> {
         }
         let place = self.pool.place(to.ip).ok_or(DropReason::NotForUs)?;
         self.receive(packet, from, place, to.port).map_err(|refusal| {
-            let refusal = self.unsolicited(packet, refusal, (from, to), place);
-            self.refuse(packet, refusal)
+            let (reason, decided) = refusal;
+            let taken = self.take_unsolicited(packet, (from, to), place);
+            let drop = self.refuse(packet, (reason, decided.or(taken)));
+            let created = taken.map(|slot| self.table.id(slot));
+            let sent = created.map(|id| Forward { mapping: Some(id), created: true, ..Forward::default() });
+            Drop { sent, ..drop }
         })
     }
 
@@ -159,25 +163,23 @@ impl<A: Address> Translator<A> {
         (DropReason::NoMapping, Some(slot))
     }
 
-    /// What `unsolicited` says of a packet that nothing let in.
-    fn unsolicited<P: Packet>(
+    /// The entry that a packet which nothing let in takes all the same, where `unsolicited` says so.
+    fn take_unsolicited<P: Packet>(
         &mut self,
         packet: P,
-        refusal: Refusal,
         (from, to): (Socket<A>, Socket<A>),
         place: u16,
-    ) -> Refusal {
+    ) -> Option<u32> {
         let takes_state = self.behavior.unsolicited == Unsolicited::CreatesState
             && packet.opens()
             && self.table.find_inbound(P::PROTOCOL, place, to.port, from).is_none()
             && !self.is_full();
         if !takes_state {
-            return refusal;
+            return None;
         }
         let mut record = Record::new(P::PROTOCOL, to, from, place, to.port).unsolicited();
         record.deadline = self.latest.saturating_add(self.timers.of(P::PROTOCOL).first);
-        let slot = self.table.insert(self.latest, record);
-        (refusal.0, refusal.1.or(Some(slot)))
+        Some(self.table.insert(self.latest, record))
     }
 
     /// The drop for a packet that nothing let in. A SYN is answered later, and no other segment at all.
