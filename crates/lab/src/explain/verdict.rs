@@ -7,7 +7,7 @@ use natbed_net::trace::{Direction, Place};
 use natbed_packet::Endpoint;
 
 use super::connection::Connection;
-use super::journey::{End, HopKind, Journey};
+use super::journey::{End, Hop, HopKind, Journey};
 use super::pairs::PairStory;
 use super::tell::{Teller, permitted};
 use crate::run::{self, Outcome};
@@ -24,9 +24,11 @@ pub(super) fn why(
     let mut reasons = Vec::new();
     if result.outcome == Outcome::Direct {
         for story in stories.iter().filter(direct).filter(|story| story.succeeded.is_some()) {
-            if let Some(reason) = story.tries.iter().rev().find_map(|journey| let_in(teller, journey)) {
-                push(&mut reasons, reason);
-            }
+            let arrived = story.tries.iter().rev().find(|journey| journey.arrived());
+            arrived
+                .into_iter()
+                .flat_map(|journey| let_in(teller, journey))
+                .for_each(|why| push(&mut reasons, why));
         }
         if reasons.is_empty() {
             reasons.push("Nothing stood between them that filters.".into());
@@ -155,13 +157,10 @@ fn new_port(teller: &Teller<'_>, journey: &Journey, source: Endpoint) -> String 
     }
 }
 
-/// The NAT that let a check in, and why.
-fn let_in(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
-    if !journey.arrived() {
-        return None;
-    }
+/// The NATs that let a check in or turned it around, and why each did.
+fn let_in(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
     let sender = teller.node(journey.node);
-    journey.hops.iter().rev().find_map(|hop| {
+    let why = |hop: &Hop| {
         let nat = teller.nat(hop.node)?;
         let translation = match &hop.kind {
             HopKind::Translated(translation) => translation,
@@ -187,7 +186,8 @@ fn let_in(teller: &Teller<'_>, journey: &Journey) -> Option<String> {
             Direction::Hairpin => "turns packets for its own outside around".to_owned(),
         };
         Some(format!("{sender}'s check gets in: {} ({}) {why}.", nat.name, nat.type_name))
-    })
+    };
+    journey.hops.iter().filter_map(why).collect()
 }
 
 /// Where a datagram seems to come from at its end.
