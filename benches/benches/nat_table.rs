@@ -1,6 +1,9 @@
 //! The NAT table beside what a user would write instead.
 //!
-//! Work: random access to a table of n mappings, each with one permitted remote. `natbed` does all that a NAT does
+//! Work: access to a table of n mappings, each with one permitted remote, in an order where all are alike, and for
+//! `zipf` in one where the k-th most frequent comes up in proportion to 1/k. `mixed` is 45 % outbound, 45 % inbound,
+//! 5 % that open a mapping and 5 % misses, one packet at a time; `expiry` ends all mappings at once.
+//! `natbed` does all that a NAT does
 //! (checks, look-up, filter, expiry); `single` rewrites a datagram, `batched` takes 256 flows a call. The peers only
 //! look up and compare: a table keyed by formatted strings, as the virtual networks of pion and webrtc-rs key theirs,
 //! `std`'s map of socket addresses, and hashbrown with a packed key. `floor` only reads one random line of memory for
@@ -22,7 +25,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rustc_hash::FxBuildHasher;
 
-const SIZES: [u32; 4] = [10, 1_000, 10_000, 1_000_000];
+const SIZES: [u32; 4] = [10, 100, 10_000, 1_000_000];
 const HUGE: u32 = 10_000_000;
 /// Packets that are timed together: few enough that some such stretches run undisturbed on a busy machine.
 const STRETCH: usize = 16_384;
@@ -33,12 +36,16 @@ const PORTS: u32 = 16;
 /// Mappings on each external address.
 const PER_ADDRESS: u32 = 62_500;
 const NOW: Timestamp = Timestamp::from_secs(1);
+/// When every mapping has expired.
+const LATER: Timestamp = Timestamp::from_secs(1_000_000);
+/// Packets in Zipf order before they come again.
+const ZIPF: usize = 16 * STRETCH;
 
 fn main() {
     let mut criterion = Criterion::default()
         .sample_size(10)
-        .warm_up_time(Duration::from_millis(60))
-        .measurement_time(Duration::from_millis(250))
+        .warm_up_time(Duration::from_millis(30))
+        .measurement_time(Duration::from_millis(120))
         .without_plots()
         .configure_from_args();
     let mut results = Vec::new();
@@ -72,6 +79,9 @@ struct Work {
     /// The same in random order, and the replies to them.
     outbound: Vec<Flow>,
     inbound: Vec<Flow>,
+    /// Both ways in Zipf order.
+    outbound_zipf: Vec<Flow>,
+    inbound_zipf: Vec<Flow>,
     /// From outside, to ports that nobody has or from remotes that nobody has sent to.
     missing: Vec<Flow>,
     /// What the external endpoint of each created flow is.
@@ -85,17 +95,43 @@ impl Work {
         let external = translate_all(&mut nat, &created);
         drop(nat);
         let order = shuffled(size);
+        let zipf = zipf(&order);
         let repeats = STRETCH.div_ceil(size as usize);
         let order: Vec<u32> = order.iter().copied().cycle().take(repeats * size as usize).collect();
-        let outbound = order.iter().map(|index| created[*index as usize]).collect();
+        let request = |index: &u32| created[*index as usize];
+        let outbound = order.iter().map(request).collect();
+        let outbound_zipf = zipf.iter().map(request).collect();
         let reply = |index: &u32| {
             let index = *index as usize;
             Flow { source: created[index].destination, destination: external[index] }
         };
         let inbound: Vec<Flow> = order.iter().map(reply).collect();
+        let inbound_zipf = zipf.iter().map(reply).collect();
         let stranger = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9);
         let missing = inbound.iter().map(|flow| Flow { source: stranger, ..*flow }).collect();
-        Self { kind, size, behavior, created, outbound, inbound, missing, external }
+        Self {
+            kind,
+            size,
+            behavior,
+            created,
+            outbound,
+            inbound,
+            outbound_zipf,
+            inbound_zipf,
+            missing,
+            external,
+        }
+    }
+
+    /// What is looked up, and whether it goes out.
+    fn lookups(&self) -> [(&'static str, bool, &[Flow]); 5] {
+        [
+            ("outbound", true, &self.outbound),
+            ("inbound", false, &self.inbound),
+            ("outbound zipf", true, &self.outbound_zipf),
+            ("inbound zipf", false, &self.inbound_zipf),
+            ("miss", false, &self.missing),
+        ]
     }
 
     fn run(&self, criterion: &mut Criterion, results: &mut Vec<Figure>) {
@@ -116,10 +152,7 @@ impl Work {
         for replies in self.inbound.chunks(STRETCH) {
             nat.inbound_batch(NOW, replies, &mut Vec::with_capacity(STRETCH));
         }
-        for (operation, flows) in
-            [("outbound", &self.outbound), ("inbound", &self.inbound), ("miss", &self.missing)]
-        {
-            let out = operation == "outbound";
+        for (operation, out, flows) in self.lookups() {
             let mut verdicts = Vec::with_capacity(BATCH);
             self.measure(criterion, results, operation, "natbed batched", flows, |flows| {
                 for batch in flows.chunks(BATCH) {
@@ -143,19 +176,61 @@ impl Work {
                 }
             });
         }
+        self.run_mixed(criterion, results, &nat);
+        self.run_expiry(criterion, results, &nat);
         drop(nat);
-        self.measure_insert(criterion, results, "natbed batched", || {
-            let mut nat = self::nat(&self.behavior, self.size);
-            black_box(translate_all(&mut nat, &self.created));
+        self.measure_all(criterion, results, "insert", "natbed batched", || {
+            time(|| {
+                let mut nat = self::nat(&self.behavior, self.size);
+                black_box(translate_all(&mut nat, &self.created));
+            })
+        });
+    }
+
+    /// The table grows by 819 mappings a stretch; once it has grown by a tenth, a copy as it was takes its place.
+    fn run_mixed(&self, criterion: &mut Criterion, results: &mut Vec<Figure>, full: &Nat) {
+        let mut nat = full.clone();
+        let mut fresh = 0;
+        let mut inbound = self.inbound.iter().zip(&self.missing).cycle();
+        self.measure_timed(criterion, results, "mixed", "natbed single", &self.outbound, |flows| {
+            if fresh > self.size / 10 {
+                (nat, fresh) = (full.clone(), 0);
+            }
+            let mix = |(place, flow): (usize, &Flow)| match (place % 20, inbound.next()) {
+                (9..18, Some((reply, _))) => (false, *reply),
+                (18, Some((_, missing))) => (false, *missing),
+                (19, _) => {
+                    fresh += 1;
+                    (true, self::flow(self.kind, self.size + fresh))
+                }
+                _ => (true, *flow),
+            };
+            let mixed: Vec<(bool, Flow)> = flows.iter().enumerate().map(mix).collect();
+            time(|| {
+                for (out, flow) in &mixed {
+                    let mut packet = datagram(flow);
+                    if *out {
+                        let _ = black_box(nat.outbound(NOW, &mut packet));
+                    } else {
+                        let _ = black_box(nat.inbound(NOW, &mut packet));
+                    }
+                }
+            })
+        });
+    }
+
+    fn run_expiry(&self, criterion: &mut Criterion, results: &mut Vec<Figure>, full: &Nat) {
+        let copies = 1_000_u32.div_ceil(self.size);
+        self.measure_all(criterion, results, "expiry", "natbed batched", || {
+            let mut nats = vec![full.clone(); copies as usize];
+            time(|| nats.iter_mut().for_each(|nat| nat.handle_timeout(LATER))) / copies
         });
     }
 
     fn run_floor(&self, criterion: &mut Criterion, results: &mut Vec<Figure>) {
         let lines = vec![Line([1; 64]); self.size as usize];
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-        for (operation, flows) in
-            [("outbound", &self.outbound), ("inbound", &self.inbound), ("miss", &self.missing)]
-        {
+        for (operation, _, flows) in self.lookups().into_iter().filter(|(name, ..)| !name.ends_with("zipf")) {
             let places: Vec<usize> =
                 (0..STRETCH * 64).map(|_| rng.random_range(0..self.size) as usize).collect();
             let mut stretches = places.chunks_exact(STRETCH).cycle();
@@ -187,21 +262,16 @@ impl Work {
             peer
         };
         let mut peer = fill();
-        self.measure(criterion, results, "outbound", name, &self.outbound, |flows| {
-            for flow in flows {
-                black_box(peer.outbound(self.kind, flow));
-            }
-        });
-        for (operation, flows) in [("inbound", &self.inbound), ("miss", &self.missing)] {
+        for (operation, out, flows) in self.lookups() {
             self.measure(criterion, results, operation, name, flows, |flows| {
                 for flow in flows {
-                    black_box(peer.inbound(flow));
+                    black_box(if out { peer.outbound(self.kind, flow) } else { peer.inbound(flow) });
                 }
             });
         }
         drop(peer);
         if self.size <= 10_000 {
-            self.measure_insert(criterion, results, name, || drop(black_box(fill())));
+            self.measure_all(criterion, results, "insert", name, || time(|| drop(black_box(fill()))));
         }
     }
 
@@ -214,6 +284,18 @@ impl Work {
         flows: &[Flow],
         mut body: impl FnMut(&[Flow]),
     ) {
+        self.measure_timed(criterion, results, operation, table, flows, |flows| time(|| body(flows)));
+    }
+
+    fn measure_timed(
+        &self,
+        criterion: &mut Criterion,
+        results: &mut Vec<Figure>,
+        operation: &'static str,
+        table: &'static str,
+        flows: &[Flow],
+        mut body: impl FnMut(&[Flow]) -> Duration,
+    ) {
         let mut samples = Vec::new();
         let mut stretches = flows.chunks_exact(STRETCH).cycle();
         let id = format!("{operation}/{}/{table}/{}", self.kind, self.size);
@@ -222,7 +304,7 @@ impl Work {
                 let stretch_count = count.div_ceil(STRETCH as u64);
                 let before = samples.len();
                 for flows in stretches.by_ref().take(usize::try_from(stretch_count).unwrap_or(usize::MAX)) {
-                    samples.push(time(|| body(flows)).as_secs_f64() * 1e9 / STRETCH as f64);
+                    samples.push(body(flows).as_secs_f64() * 1e9 / STRETCH as f64);
                 }
                 let mean = samples[before..].iter().sum::<f64>() / stretch_count as f64;
                 Duration::from_secs_f64(mean * count as f64 / 1e9)
@@ -231,23 +313,25 @@ impl Work {
         self.note(results, operation, table, &mut samples, 1.0);
     }
 
-    fn measure_insert(
+    /// Something done to all mappings at once.
+    fn measure_all(
         &self,
         criterion: &mut Criterion,
         results: &mut Vec<Figure>,
+        operation: &'static str,
         table: &'static str,
-        mut body: impl FnMut(),
+        mut body: impl FnMut() -> Duration,
     ) {
         let mut samples = Vec::new();
-        let id = format!("insert all/{}/{table}/{}", self.kind, self.size);
+        let id = format!("{operation} all/{}/{table}/{}", self.kind, self.size);
         criterion.bench_function(&id, |bencher| {
             bencher.iter_custom(|count| {
-                let elapsed = time(|| (0..count).for_each(|_| body()));
+                let elapsed: Duration = (0..count).map(|_| body()).sum();
                 samples.push(elapsed.as_secs_f64() * 1e9 / count as f64);
                 elapsed
             });
         });
-        self.note(results, "insert", table, &mut samples, f64::from(self.size));
+        self.note(results, operation, table, &mut samples, f64::from(self.size));
     }
 
     /// Keeps the fastest tenth.
@@ -294,7 +378,7 @@ fn port(number: u32) -> u16 {
 }
 
 fn nat(behavior: &Behavior, size: u32) -> Nat {
-    let addresses = size.div_ceil(PER_ADDRESS);
+    let addresses = (size + size / 10 + 1_000).div_ceil(PER_ADDRESS);
     let config = Config {
         behavior: behavior.clone(),
         external: (0..addresses).map(|n| Ipv4Addr::from_bits(0xcb00_7101 + n).into()).collect(),
@@ -320,6 +404,21 @@ fn shuffled(size: u32) -> Vec<u32> {
         order.swap(place as usize, rng.random_range(0..=place) as usize);
     }
     order
+}
+
+/// Picks from `order`, the k-th in proportion to 1/k.
+fn zipf(order: &[u32]) -> Vec<u32> {
+    let mut total = 0.0;
+    let sums: Vec<f64> = (1..=order.len())
+        .map(|rank| {
+            total += 1.0 / rank as f64;
+            total
+        })
+        .collect();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(13);
+    let mut draw = || rng.random::<f64>() * total;
+    let place = |drawn: f64| sums.partition_point(|sum| *sum <= drawn).min(order.len() - 1);
+    (0..ZIPF).map(|_| order[place(draw())]).collect()
 }
 
 fn datagram(flow: &Flow) -> Datagram {
@@ -487,10 +586,13 @@ impl Peer for Packed {
 /// How many times longer the peers take than natbed does.
 fn print_ratios(results: &[Figure]) {
     eprintln!(
-        "\n{:<10} {:>9} {:<9} {:>10} {:>10}   times the batched figure",
+        "\n{:<10} {:>9} {:<13} {:>10} {:>10}   times the batched figure",
         "mapping", "mappings", "", "batched", "single"
     );
-    for base in results.iter().filter(|figure| figure.table == "natbed batched") {
+    let is_base = |figure: &&Figure| {
+        figure.table == "natbed batched" || (figure.operation, figure.table) == ("mixed", "natbed single")
+    };
+    for base in results.iter().filter(is_base) {
         let same = |figure: &&Figure| {
             figure.kind == base.kind && figure.size == base.size && figure.operation == base.operation
         };
@@ -500,11 +602,11 @@ fn print_ratios(results: &[Figure]) {
             of(peer).map_or(String::new(), |figure| format!("{peer} {:.1}x", figure.nanos / base.nanos))
         });
         eprintln!(
-            "{:<10} {:>9} {:<9} {:>10} {:>10}   {}",
+            "{:<10} {:>9} {:<13} {:>10} {:>10}   {}",
             base.kind,
             base.size,
             base.operation,
-            format!("{:.1} ns", base.nanos),
+            of("natbed batched").map_or(String::new(), |figure| format!("{:.1} ns", figure.nanos)),
             single,
             ratios.join("  ")
         );
