@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// Every NAT's table at one time, IPv6 after IPv4.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
     /// When they were taken.
     pub at: Timestamp,
