@@ -7,12 +7,11 @@ mod report;
 use std::time::Duration;
 
 use natbed_nat::behavior::{Behavior, Filtering, Mapping};
-use natbed_net::TopologyError;
 use natbed_net::stream::stream;
 use natbed_packet::{Endpoint, Family, Timestamp};
 use natbed_traversal::stun::discovery::{self, Config, Discovery, Finding, Procedure};
 
-use crate::lower::lower;
+use crate::lower::{LowerError, lower};
 use crate::matrix::{MatrixError, write_nat};
 use crate::peer::Peer;
 use crate::scenario::{self, HostId, Scenario, ServerId};
@@ -96,7 +95,7 @@ impl Classification {
             let scenario = scenario::parse(text.as_bytes()).map_err(MatrixError::Scenario)?;
             let behavior = scenario.nats[0].behavior.clone();
             let discovered =
-                discover(&scenario, HostId::at(0), ServerId::at(0), seed).map_err(MatrixError::Topology)?;
+                discover(&scenario, HostId::at(0), ServerId::at(0), seed).map_err(MatrixError::Network)?;
             let configured = Configured::of(&behavior);
             Ok(Classified { type_name: kind.clone(), behavior, configured, discovered })
         };
@@ -123,7 +122,7 @@ pub fn discover(
     host: HostId,
     server: ServerId,
     seed: u64,
-) -> Result<Discovered, TopologyError> {
+) -> Result<Discovered, LowerError> {
     let run = |procedure| run(scenario, host, server, seed, procedure);
     let (mut rfc5780, mut rfc3489) = (discovery::Behavior::default(), None);
     for procedure in [Procedure::Rfc5780, Procedure::Rfc3489] {
@@ -143,7 +142,7 @@ fn run(
     server: ServerId,
     seed: u64,
     procedure: Procedure,
-) -> Result<Option<Finding>, TopologyError> {
+) -> Result<Option<Finding>, LowerError> {
     let mut lowered = lower(scenario, seed)?;
     let simulator = &mut lowered.simulator;
     let server = Endpoint::new(scenario[server].addresses[0], scenario[server].ports[0]);

@@ -5,8 +5,9 @@ mod programs;
 use natbed_nat::behavior::Behavior;
 use natbed_nat::presets;
 use natbed_net::{Fault, NetworkId, NodeId, ProgramId, Simulator, Topology, TopologyError};
+use thiserror::Error;
 
-use crate::peer::Peer;
+use crate::peer::{Peer, Registry, UnknownAgent};
 use crate::scenario::{self, Action, Attachment, Ipv6Mode, Scenario};
 
 /// A network in motion, and which of its parts stands for which part of the scenario.
@@ -25,8 +26,31 @@ pub struct Lowered {
     pub senders: Vec<ProgramId>,
 }
 
-/// Builds the network of `scenario`, its servers, agents and faults, all randomness from `seed`.
-pub fn lower(scenario: &Scenario, seed: u64) -> Result<Lowered, TopologyError> {
+/// Why a scenario makes no network.
+#[derive(Debug, Error)]
+pub enum LowerError {
+    /// The network cannot be built.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A connection needs an agent that is not there.
+    #[error(transparent)]
+    Agent(#[from] UnknownAgent),
+}
+
+/// As [`lower_with`], with no agent but `native`.
+///
+/// # Errors
+/// As there.
+pub fn lower(scenario: &Scenario, seed: u64) -> Result<Lowered, LowerError> {
+    lower_with(scenario, seed, &Registry::new())
+}
+
+/// Builds the network of `scenario`, its servers, agents and faults, all randomness from `seed`; agents other than
+/// `native` come from `registry`.
+///
+/// # Errors
+/// When the network cannot be built, or an agent is missing: never for a scenario that was read with `registry`.
+pub fn lower_with(scenario: &Scenario, seed: u64, registry: &Registry) -> Result<Lowered, LowerError> {
     let mut plan = Plan::new(scenario);
     plan.add_networks();
     plan.add_nats();
@@ -37,7 +61,7 @@ pub fn lower(scenario: &Scenario, seed: u64) -> Result<Lowered, TopologyError> {
     let Plan { nats, hosts, servers, .. } = plan;
     let mut lowered = Lowered { simulator, nats, hosts, servers, agents: Vec::new(), senders: Vec::new() };
     let credentials = lowered.start_servers(scenario, seed);
-    lowered.add_agents(scenario, seed, &credentials);
+    lowered.add_agents(scenario, seed, &credentials, registry)?;
     lowered.add_senders(scenario);
     lowered.add_faults(scenario);
     Ok(lowered)

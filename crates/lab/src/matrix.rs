@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use natbed_net::TopologyError;
-
 use crate::diagnose::Problems;
-use crate::run::{Connection, Options, run};
+use crate::lower::LowerError;
+use crate::peer::{NATIVE, Registry};
+use crate::run::{Connection, Options, run_with};
 use crate::scenario;
 
 /// The outcomes of all ordered pairs of some NAT types.
@@ -24,8 +24,8 @@ pub struct Matrix {
 pub enum MatrixError {
     /// A type or an override makes no scenario; the scenario's text is what the problems point into.
     Scenario(Problems),
-    /// A network cannot be built.
-    Topology(TopologyError),
+    /// A network cannot be built, or there is no such agent.
+    Network(LowerError),
 }
 
 impl Matrix {
@@ -34,12 +34,27 @@ impl Matrix {
     /// # Errors
     /// When a type or an axis is unknown, or a value is none of its axis.
     pub fn run(types: &[String], overrides: &[(String, String)], seed: u64) -> Result<Self, MatrixError> {
+        Self::run_with(types, overrides, seed, [NATIVE; 2], &Registry::new())
+    }
+
+    /// As [`Matrix::run`], with the first of `agents` as the initiator and the second on the other side.
+    ///
+    /// # Errors
+    /// As there, and when an agent is not in `registry`.
+    pub fn run_with(
+        types: &[String],
+        overrides: &[(String, String)],
+        seed: u64,
+        agents: [&str; 2],
+        registry: &Registry,
+    ) -> Result<Self, MatrixError> {
         let mut cells = Vec::with_capacity(types.len() * types.len());
         for a in types {
             for b in types {
                 let text = pair_scenario(a, b, overrides, seed);
-                let scenario = scenario::parse(text.as_bytes()).map_err(MatrixError::Scenario)?;
-                let run = run(&scenario, &Options::default()).map_err(MatrixError::Topology)?;
+                let mut scenario = scenario::parse(text.as_bytes()).map_err(MatrixError::Scenario)?;
+                scenario.set_agents(agents[0], agents[1]);
+                let run = run_with(&scenario, &Options::default(), registry).map_err(MatrixError::Network)?;
                 cells.extend(run.connections);
             }
         }

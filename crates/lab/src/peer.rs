@@ -1,16 +1,20 @@
 //! What runs on hosts and servers: the glue between the state machines of `natbed-traversal` and the network.
 
 mod agent;
+mod registry;
 mod sender;
 mod server;
 mod signal;
 
-use natbed_net::{Input, Output, ProgramId};
-use natbed_packet::{Endpoint, Timestamp};
+use std::any::Any;
+
+use natbed_net::{Input, Output};
+use natbed_packet::Timestamp;
 use natbed_traversal::ice;
 
 pub use crate::classify::DiscoveryPeer;
 pub use agent::AgentPeer;
+pub use registry::{Guest, NATIVE, Registry, Setup, Surroundings, UnknownAgent};
 pub use sender::{Sender, send_payload};
 pub use server::{Discard, StunPeer, TurnPeer};
 pub use signal::Signal;
@@ -27,6 +31,8 @@ pub enum Peer {
     Sender(Sender),
     /// Asks what NAT it is behind.
     Discovery(Box<DiscoveryPeer>),
+    /// A program of somebody else's.
+    Other(Box<dyn Guest>),
 }
 
 /// What a program tells the event log.
@@ -36,13 +42,41 @@ pub enum PeerEvent {
     Ice(ice::Event),
     /// A TURN server did not relay a datagram.
     Discard(Discard),
+    /// An agent, in words of its own.
+    Note(Note),
+}
+
+/// What an agent says of itself in words of its own: they are shown as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it speaks of, in kebab case, such as `ice-state`.
+    pub topic: &'static str,
+    /// What it says.
+    pub text: String,
 }
 
 impl Peer {
-    /// The agent, if this is one.
-    pub fn agent_mut(&mut self) -> Option<&mut AgentPeer> {
+    /// Tells one side of a connection where it is; nothing to other programs.
+    pub(crate) fn place(&mut self, surroundings: Surroundings) {
         match self {
-            Self::Agent(agent) => Some(agent),
+            Self::Agent(agent) => agent.place(surroundings),
+            Self::Other(guest) => guest.place(surroundings),
+            _ => {}
+        }
+    }
+
+    /// The program of somebody else's, if this is one of type `T`.
+    pub fn guest<T: Guest>(&self) -> Option<&T> {
+        match self {
+            Self::Other(guest) => (&**guest as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The program of somebody else's, if this is one of type `T`.
+    pub fn guest_mut<T: Guest>(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Other(guest) => (&mut **guest as &mut dyn Any).downcast_mut(),
             _ => None,
         }
     }
@@ -74,6 +108,7 @@ impl natbed_net::Program for Peer {
             Self::Turn(peer) => peer.handle_input(now, input),
             Self::Sender(peer) => peer.handle_input(now, &input),
             Self::Discovery(peer) => peer.handle_input(now, &input),
+            Self::Other(guest) => guest.handle_input(now, input),
         }
     }
 
@@ -84,6 +119,7 @@ impl natbed_net::Program for Peer {
             Self::Turn(peer) => peer.handle_timeout(now),
             Self::Sender(peer) => peer.handle_timeout(now),
             Self::Discovery(peer) => peer.handle_timeout(now),
+            Self::Other(guest) => guest.handle_timeout(now),
         }
     }
 
@@ -94,6 +130,7 @@ impl natbed_net::Program for Peer {
             Self::Turn(peer) => peer.poll_transmit(),
             Self::Sender(peer) => peer.poll_transmit(),
             Self::Discovery(peer) => peer.poll_transmit(),
+            Self::Other(guest) => guest.poll_transmit(),
         }
     }
 
@@ -102,6 +139,7 @@ impl natbed_net::Program for Peer {
             Self::Agent(peer) => peer.poll_event().map(PeerEvent::Ice),
             Self::Turn(peer) => peer.poll_event().map(PeerEvent::Discard),
             Self::Stun(_) | Self::Sender(_) | Self::Discovery(_) => None,
+            Self::Other(guest) => guest.poll_event(),
         }
     }
 
@@ -112,14 +150,7 @@ impl natbed_net::Program for Peer {
             Self::Turn(peer) => peer.poll_timeout(),
             Self::Sender(peer) => peer.poll_timeout(),
             Self::Discovery(peer) => peer.poll_timeout(),
+            Self::Other(guest) => guest.poll_timeout(),
         }
     }
-}
-
-/// What an agent is told about its surroundings before it starts.
-pub struct Surroundings {
-    /// Its sockets.
-    pub local: Vec<Endpoint>,
-    /// The other side of the connection.
-    pub other: ProgramId,
 }

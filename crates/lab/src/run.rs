@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use natbed_nat::MappingView;
 use natbed_net::trace::{Event, Place};
-use natbed_net::{DropReason, PacketId, Record, TopologyError};
+use natbed_net::{DropReason, PacketId, Record};
 use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice::{self, SelectedPair};
 
-use crate::lower::{Lowered, lower};
+use crate::lower::{LowerError, Lowered, lower_with};
 pub use crate::outcome::Outcome;
-use crate::peer::PeerEvent;
+use crate::peer::{NATIVE, PeerEvent, Registry};
 use crate::scenario::{CandidateType, Connect, Delivery, Expected, HoldState, Scenario, ServerKind};
 
 /// How to run.
@@ -59,7 +59,7 @@ pub struct Connection {
     pub outcome: Outcome,
     /// The selected pair as the initiator sees it.
     pub pair: Option<SelectedPair>,
-    /// From its start until the initiator had its selected pair.
+    /// From its start until the initiator first had a selected pair.
     pub setup: Option<Duration>,
     /// Datagrams that the two agents sent up to set-up.
     pub packets_sent: u64,
@@ -104,11 +104,22 @@ impl Run {
     }
 }
 
-/// Runs `scenario` until every connection is decided, every hold over, every fault past and every datagram at its
-/// end.
-pub fn run(scenario: &Scenario, options: &Options) -> Result<Run, TopologyError> {
+/// As [`run_with`], with no agent but `native`.
+///
+/// # Errors
+/// As there.
+pub fn run(scenario: &Scenario, options: &Options) -> Result<Run, LowerError> {
+    run_with(scenario, options, &Registry::new())
+}
+
+/// Runs `scenario`, whose agents are in `registry`, until every connection is decided, every hold over, every fault past
+/// and every datagram at its end.
+///
+/// # Errors
+/// When the network cannot be built or an agent is missing.
+pub fn run_with(scenario: &Scenario, options: &Options, registry: &Registry) -> Result<Run, LowerError> {
     let seed = options.seed.unwrap_or(scenario.seed);
-    let mut lowered = lower(scenario, seed)?;
+    let mut lowered = lower_with(scenario, seed, registry)?;
     if options.log || !scenario.sends.is_empty() {
         lowered.simulator.record();
     }
@@ -124,6 +135,13 @@ pub(crate) fn is_relayed(scenario: &Scenario, address: Endpoint) -> bool {
             && server.addresses.contains(&address.ip)
             && !server.ports.contains(&address.port)
     })
+}
+
+/// How long the pair of an agent that may change its mind has to stand until it counts.
+const SETTLE: Duration = Duration::from_secs(5);
+
+fn is_same_path(one: &SelectedPair, other: &SelectedPair) -> bool {
+    (one.base, one.remote.address) == (other.base, other.remote.address)
 }
 
 struct Runner<'a> {
@@ -142,7 +160,11 @@ struct Runner<'a> {
 struct Tracker<'a> {
     scenario: &'a Scenario,
     connect: &'a Connect,
-    first: Option<(Timestamp, SelectedPair)>,
+    /// The initiator's pair, which counts from when it has stood for `settle`, and since when it has stood.
+    selected: Option<(Timestamp, SelectedPair)>,
+    /// When the initiator first had a pair.
+    set_up: Option<Timestamp>,
+    settle: Duration,
     failed: bool,
     /// Whether each side has a selected pair that stands.
     up: [bool; 2],
@@ -152,15 +174,39 @@ struct Tracker<'a> {
 
 impl<'a> Tracker<'a> {
     fn new(scenario: &'a Scenario, connect: &'a Connect) -> Self {
-        Self { scenario, connect, first: None, failed: false, up: [false; 2], ever_lost: false, done: false }
+        let settle = if connect.agents[0] == NATIVE { Duration::ZERO } else { SETTLE };
+        Self {
+            scenario,
+            connect,
+            selected: None,
+            set_up: None,
+            settle,
+            failed: false,
+            up: [false; 2],
+            ever_lost: false,
+            done: false,
+        }
     }
 
     /// When it is decided unless something happens before; at once where it has failed.
     fn deadline(&self) -> Timestamp {
-        match &self.first {
+        match (self.set_up, &self.selected) {
             _ if self.failed => Timestamp::ZERO,
-            None => self.connect.start + self.connect.within,
-            Some((at, _)) => *at + self.connect.hold.max(self.scenario.signaling_delay),
+            (Some(set_up), Some((since, _))) => {
+                let held = set_up + self.connect.hold.max(self.scenario.signaling_delay);
+                held.max(*since + self.settle)
+            }
+            _ => self.connect.start + self.connect.within,
+        }
+    }
+
+    /// The initiator has selected `pair`, in place of one that has not stood long enough.
+    fn select(&mut self, now: Timestamp, pair: SelectedPair) {
+        self.set_up.get_or_insert(now);
+        match &mut self.selected {
+            Some((since, _)) if now >= *since + self.settle => {}
+            Some((_, standing)) if is_same_path(standing, &pair) => *standing = pair,
+            selected => *selected = Some((now, pair)),
         }
     }
 
@@ -169,27 +215,27 @@ impl<'a> Tracker<'a> {
             PeerEvent::Ice(ice::Event::Selected(pair)) => {
                 self.up[side] = true;
                 if side == 0 {
-                    self.first.get_or_insert((now, *pair));
+                    self.select(now, *pair);
                 }
             }
             PeerEvent::Ice(ice::Event::SelectedUpdated(pair)) if side == 0 => {
-                if let Some((_, first)) = &mut self.first
-                    && (first.base, first.remote.address) == (pair.base, pair.remote.address)
+                if let Some((_, standing)) = &mut self.selected
+                    && is_same_path(standing, pair)
                 {
-                    *first = *pair;
+                    *standing = *pair;
                 }
             }
             PeerEvent::Ice(ice::Event::ConsentLost { .. }) => {
                 self.up[side] = false;
                 self.ever_lost = true;
             }
-            PeerEvent::Ice(ice::Event::Failed { .. }) if side == 0 => self.failed |= self.first.is_none(),
+            PeerEvent::Ice(ice::Event::Failed { .. }) if side == 0 => self.failed |= self.selected.is_none(),
             _ => {}
         }
     }
 
     fn outcome(&self) -> Outcome {
-        self.first.as_ref().map_or(Outcome::Fail, |(_, pair)| {
+        self.selected.as_ref().map_or(Outcome::Fail, |(_, pair)| {
             let relayed = [pair.local.address, pair.remote.address].into_iter();
             let mut relayed = relayed.map(|address| is_relayed(self.scenario, address));
             if pair.relayed || relayed.any(|relayed| relayed) { Outcome::Relay } else { Outcome::Direct }
@@ -197,7 +243,7 @@ impl<'a> Tracker<'a> {
     }
 
     fn after(&self) -> Option<HoldState> {
-        if self.connect.hold.is_zero() || self.first.is_none() {
+        if self.connect.hold.is_zero() || self.selected.is_none() {
             return None;
         }
         Some(match (self.up, self.ever_lost) {
@@ -217,7 +263,7 @@ impl<'a> Tracker<'a> {
         let types = |(_, pair): &(Timestamp, SelectedPair)| {
             (candidate_type(pair.local.kind), candidate_type(pair.remote.kind))
         };
-        let path: Option<(CandidateType, CandidateType)> = self.first.as_ref().map(types);
+        let path: Option<(CandidateType, CandidateType)> = self.selected.as_ref().map(types);
         outcome
             && self.connect.path.is_none_or(|expected| path == Some(expected))
             && self.connect.after.is_none_or(|expected| self.after() == Some(expected))
@@ -321,8 +367,8 @@ impl<'a> Runner<'a> {
                 let counts = [from, to].map(|program| self.lowered.simulator.counts(*program));
                 Connection {
                     outcome: tracker.outcome(),
-                    pair: tracker.first.map(|(_, pair)| pair),
-                    setup: tracker.first.map(|(at, _)| at - tracker.connect.start),
+                    pair: tracker.selected.map(|(_, pair)| pair),
+                    setup: tracker.set_up.map(|at| at - tracker.connect.start),
                     packets_sent: counts.iter().map(|counts| counts.sent).sum(),
                     packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
                     after: tracker.after(),

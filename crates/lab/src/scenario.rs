@@ -31,21 +31,30 @@ pub use resolved::{
 };
 
 use crate::diagnose::{Diagnostic, Problems, quoted};
+use crate::peer::Registry;
 use shape::{Reader, Shape};
 use spec::ScenarioSpec;
 
-/// Reads a scenario file.
+/// Reads a scenario file that needs no agent but `native`.
 ///
 /// # Errors
 /// Everything that is wrong with `bytes`, as far as the pass that failed can tell.
 pub fn parse(bytes: &[u8]) -> Result<Scenario, Problems> {
+    parse_with(bytes, &Registry::new())
+}
+
+/// Reads a scenario file whose agents are in `registry`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(bytes: &[u8], registry: &Registry) -> Result<Scenario, Problems> {
     let source = text(bytes)?;
     let fail = |diagnostics| Problems::new(source, diagnostics);
     let document = syntax(source).map_err(fail)?;
     let mut reader = Reader::default();
     let spec = ScenarioSpec::read(&document, &mut reader);
     match spec.filter(|_| reader.problems.is_empty()) {
-        Some(spec) => resolve::resolve(&spec, source).map_err(fail),
+        Some(spec) => resolve::resolve(&spec, source, registry).map_err(fail),
         None => Err(fail(reader.problems)),
     }
 }

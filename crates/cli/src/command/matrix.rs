@@ -37,7 +37,7 @@ fn text(matrix: &Matrix, args: &args::Matrix) -> String {
 /// The problems of an override without their place, which is in a file that the user never wrote.
 pub(super) fn failure(error: MatrixError) -> Failure {
     let problems = match error {
-        MatrixError::Topology(why) => return Failure::usage(why, None),
+        MatrixError::Network(why) => return Failure::usage(why, None),
         MatrixError::Scenario(problems) => problems,
     };
     let mut reports = Vec::new();

@@ -9,7 +9,9 @@ use natbed_traversal::ice;
 use rand::RngExt;
 
 use super::Lowered;
-use crate::peer::{AgentPeer, Peer, Sender, StunPeer, TurnPeer};
+use crate::peer::{
+    AgentPeer, NATIVE, Peer, Registry, Sender, Setup, StunPeer, Surroundings, TurnPeer, UnknownAgent,
+};
 use crate::scenario::{
     Credentials, Host, HostId, NodeId as ScenarioNode, Policy, Retransmission, Scenario, Send, Server,
     ServerKind, Target,
@@ -34,35 +36,40 @@ impl Lowered {
         all
     }
 
-    pub(super) fn add_agents(&mut self, scenario: &Scenario, seed: u64, credentials: &[Option<Credentials>]) {
+    pub(super) fn add_agents(
+        &mut self,
+        scenario: &Scenario,
+        seed: u64,
+        credentials: &[Option<Credentials>],
+        registry: &Registry,
+    ) -> Result<(), UnknownAgent> {
         for (index, connect) in scenario.connects.iter().enumerate() {
-            let mut add = |host: HostId, role: ice::Role| {
+            let mut add = |host: HostId, agent: &str, role: ice::Role| {
                 let side = if role == ice::Role::Controlling { "from" } else { "to" };
                 let rng = stream(seed, &scenario[host].name, &format!("agent {index} {side}"));
-                let peer = AgentPeer::new(ice_config(scenario, host, role, credentials), rng);
-                self.simulator.add_program(self.hosts[host.index()], Peer::Agent(Box::new(peer)))
+                let config = ice_config(scenario, host, role, credentials);
+                let setup = Setup { host: scenario[host].name.clone(), config, rng };
+                Ok(self.simulator.add_program(self.hosts[host.index()], agent_peer(agent, setup, registry)?))
             };
-            let from = add(connect.from, ice::Role::Controlling);
-            let to = add(connect.to, ice::Role::Controlled);
+            let [initiator, other] = &connect.agents;
+            let from = add(connect.from, initiator, ice::Role::Controlling)?;
+            let to = add(connect.to, other, ice::Role::Controlled)?;
             self.place_agent(&scenario[connect.from], from, to);
             self.place_agent(&scenario[connect.to], to, from);
             self.simulator.start(from, connect.start);
             self.agents.push((from, to));
         }
+        Ok(())
     }
 
     /// Binds a socket of the agent on every address that it gathers on.
     fn place_agent(&mut self, host: &Host, agent: ProgramId, other: ProgramId) {
         let interfaces = host.ice.interfaces.iter().map(|index| &host.interfaces[*index]);
-        let sockets = interfaces
+        let local = interfaces
             .flat_map(|interface| &interface.addresses)
             .filter_map(|ip| self.simulator.bind(agent, Endpoint::new(*ip, 0)).ok())
             .collect();
-        self.simulator.with_program(agent, |peer, _| {
-            if let Some(agent) = peer.agent_mut() {
-                agent.place(sockets, other);
-            }
-        });
+        self.simulator.with_program(agent, |peer, _| peer.place(Surroundings { local, other }));
     }
 
     /// Programs at both ends of every plain datagram: one for each endpoint that no other program has.
@@ -119,6 +126,14 @@ impl Lowered {
             }
         }
     }
+}
+
+/// The agent `name`, set up as `setup` says.
+fn agent_peer(name: &str, setup: Setup, registry: &Registry) -> Result<Peer, UnknownAgent> {
+    if name == NATIVE {
+        return Ok(Peer::Agent(Box::new(AgentPeer::new(setup.config, setup.rng))));
+    }
+    registry.make(name, setup).map(Peer::Other)
 }
 
 fn server_peer(server: &Server, seed: u64) -> (Peer, Option<Credentials>) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use natbed_net::{Input, Output, ProgramId};
+use natbed_net::{Input, Output};
 use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
 use natbed_traversal::ice::{Agent, Config, Event, Role, State};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -35,8 +35,8 @@ impl AgentPeer {
     }
 
     /// Tells the agent where it is.
-    pub fn place(&mut self, local: Vec<Endpoint>, other: ProgramId) {
-        self.surroundings = Some(Surroundings { local, other });
+    pub fn place(&mut self, surroundings: Surroundings) {
+        self.surroundings = Some(surroundings);
     }
 
     pub(super) fn handle_input(&mut self, now: Timestamp, input: Input) {

@@ -42,6 +42,8 @@ pub(super) struct Program<'r, 's> {
     pub(super) names: &'r Names<'s>,
     pub(super) wiring: &'r Wiring<'s>,
     pub(super) book: &'r Book<'r, 's>,
+    /// The agent of each host.
+    pub(super) agents: Vec<String>,
     pub(super) problems: &'r mut Vec<Diagnostic>,
 }
 
@@ -89,6 +91,7 @@ impl Program<'_, '_> {
             path: value(&spec.path).map(|Path(local, remote)| (local, remote)),
             hold: value(&spec.hold).unwrap_or_default(),
             after: value(&spec.after),
+            agents: [from, to].map(|host| self.agents[host.index()].clone()),
         })
     }
 

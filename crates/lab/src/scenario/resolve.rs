@@ -18,21 +18,21 @@ use super::resolved::{
 use super::spec::{HostSpec, LinkFields, Optional, ScenarioSpec, TurnSpec, value};
 use super::types::Types;
 use super::wiring::{DEFAULT_TYPE, INTERNET, ServerSpec, Wiring};
-use crate::diagnose::{Diagnostic, did_you_mean, quoted};
+use crate::diagnose::{Diagnostic, quoted};
+use crate::peer::{NATIVE, Registry};
 
 /// The port of STUN and TURN (RFC 8489 section 18.6), and the one above it for RFC 5780's change requests.
 const PORTS: [u16; 2] = [3478, 3479];
 
-/// Agents of other projects, which a feature brings in.
-const FOREIGN_AGENTS: [&str; 3] = ["is", "rice", "webrtc"];
-/// This project's own agent.
-const NATIVE_AGENT: &str = "native";
-
 /// The spelling of every interface in `ice.interfaces`.
 pub(super) const ALL_INTERFACES: &str = "all";
 
-/// Resolves `spec`, or says everything that is wrong with its references.
-pub(super) fn resolve(spec: &ScenarioSpec, source: &str) -> Result<Scenario, Vec<Diagnostic>> {
+/// Resolves `spec`, whose agents are in `registry`, or says everything that is wrong with its references.
+pub(super) fn resolve(
+    spec: &ScenarioSpec,
+    source: &str,
+    registry: &Registry,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let names = Names::of(spec, source, &mut problems);
     let types = Types::of(spec, &mut problems);
@@ -44,7 +44,8 @@ pub(super) fn resolve(spec: &ScenarioSpec, source: &str) -> Result<Scenario, Vec
 
     let realms = book.by_realm();
     let (names, wiring, book) = (&names, &wiring, &book);
-    let scenario = Resolver { spec, names, wiring, book, realms, problems: &mut problems }.scenario();
+    let scenario =
+        Resolver { spec, names, wiring, book, realms, registry, problems: &mut problems }.scenario();
     if problems.is_empty() { Ok(scenario) } else { Err(problems) }
 }
 
@@ -55,6 +56,7 @@ struct Resolver<'r, 's> {
     wiring: &'r Wiring<'s>,
     book: &'r Book<'r, 's>,
     realms: BTreeMap<Attachment, Vec<IpAddr>>,
+    registry: &'r Registry,
     problems: &'r mut Vec<Diagnostic>,
 }
 
@@ -80,6 +82,7 @@ impl Resolver<'_, '_> {
             names: self.names,
             wiring: self.wiring,
             book: self.book,
+            agents: scenario.hosts.iter().map(|host| host.agent.clone()).collect(),
             problems: self.problems,
         };
         scenario.connects = program.connects();
@@ -184,24 +187,15 @@ impl Resolver<'_, '_> {
     }
 
     fn agent(&mut self, host: &str, spec: &HostSpec) -> String {
-        let Some(agent) = spec.agent.as_ref().filter(|agent| agent.get_ref() != NATIVE_AGENT) else {
-            return NATIVE_AGENT.to_owned();
-        };
-        let name = quoted(agent.get_ref());
-        let (label, help) = if FOREIGN_AGENTS.contains(&agent.get_ref().as_str()) {
-            let help = "build natbed with `--features adapters`".to_owned();
-            ("this natbed was built without it", Some(help))
-        } else {
-            let known = FOREIGN_AGENTS.into_iter().chain([NATIVE_AGENT]);
-            let near = did_you_mean(agent.get_ref(), known).map(|near| format!("did you mean `{near}`?"));
-            let all =
-                "there are `native` and, with the feature `adapters`, `is`, `rice` and `webrtc`".to_owned();
-            ("no agent has this name", near.or(Some(all)))
-        };
-        let problem =
-            Diagnostic::new("unknown-agent", agent.span(), format!("host `{host}` runs the agent {name}"));
-        self.problems.push(problem.label(label).help(help));
-        NATIVE_AGENT.to_owned()
+        let Some(agent) = &spec.agent else { return NATIVE.to_owned() };
+        if let Err(unknown) = self.registry.check(agent.get_ref()) {
+            let message = format!("host `{host}` runs the agent {}", quoted(agent.get_ref()));
+            let label =
+                if unknown.absent { "this natbed was built without it" } else { "no agent has this name" };
+            let problem = Diagnostic::new("unknown-agent", agent.span(), message);
+            self.problems.push(problem.label(label).help(unknown.help));
+        }
+        agent.get_ref().clone()
     }
 
     fn ice(&mut self, host: &str, spec: &HostSpec, interfaces: &[Interface]) -> Ice {

@@ -85,6 +85,13 @@ pub enum NodeId {
 }
 
 impl Scenario {
+    /// Puts the agent `initiator` at the initiating end of every connection, and `other` at the other.
+    pub fn set_agents(&mut self, initiator: &str, other: &str) {
+        for connect in &mut self.connects {
+            connect.agents = [initiator, other].map(str::to_owned);
+        }
+    }
+
     /// The name of `node` in the file.
     pub fn node_name(&self, node: NodeId) -> &str {
         match node {
@@ -280,6 +287,9 @@ pub struct Connect {
     pub hold: Duration,
     /// What the file expects at the end of `hold`.
     pub after: Option<HoldState>,
+    /// The agents at its ends by name, `from`'s first: those of the hosts, until
+    /// [`Scenario::set_agents`] has others.
+    pub agents: [String; 2],
 }
 
 /// An expected outcome of a connection.
