@@ -6,6 +6,7 @@ use bytes::Bytes;
 use natbed_packet::{Datagram, Endpoint, Timestamp};
 
 use crate::node::ProgramId;
+use crate::trace::DropReason;
 
 /// A program on a host, sans-IO. The simulator calls `handle_*` with the time, then drains `poll_event` and
 /// `poll_transmit` until `None`, then asks `poll_timeout` when to wake it.
@@ -27,6 +28,13 @@ pub trait Program {
 
     /// When the program wants to be woken; `None` when it is idle.
     fn poll_timeout(&self) -> Option<Timestamp>;
+
+    /// Why a datagram to an endpoint that the program has bound goes no further than its socket; `None` if it is taken.
+    /// [`DropReason::NoListener`] is answered as a closed port is.
+    fn refusal(&self, datagram: &Datagram) -> Option<DropReason> {
+        let _ = datagram;
+        None
+    }
 }
 
 /// What reaches a program.
@@ -66,7 +74,7 @@ pub enum Output {
         /// What it says.
         message: Bytes,
     },
-    /// Starts to receive at an endpoint of the host.
+    /// Starts to receive at an endpoint of the host; 0.0.0.0 or :: stands for every address of the family.
     Bind(Endpoint),
     /// No longer receives there.
     Unbind(Endpoint),
@@ -124,5 +132,9 @@ impl<P: Program + ?Sized> Program for Box<P> {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         (**self).poll_timeout()
+    }
+
+    fn refusal(&self, datagram: &Datagram) -> Option<DropReason> {
+        (**self).refusal(datagram)
     }
 }

@@ -1,6 +1,6 @@
 //! Nodes, networks and the interfaces between them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use natbed_nat::Nat;
 use natbed_packet::{Endpoint, Family, Timestamp};
@@ -78,11 +78,31 @@ impl Host {
         for _ in EPHEMERAL..=u16::MAX {
             let port = self.next_port;
             self.next_port = port.checked_add(1).unwrap_or(EPHEMERAL);
-            if self.bindings.get(&Endpoint::new(ip, port)).is_none() {
+            if !self.is_taken(Endpoint::new(ip, port)) {
                 return Some(port);
             }
         }
         None
+    }
+
+    /// Whether a socket at `endpoint` would share it with another one.
+    pub(crate) fn is_taken(&self, endpoint: Endpoint) -> bool {
+        let shares = |other: &Endpoint| other.port == endpoint.port && other.family() == endpoint.family();
+        self.binding(endpoint).is_some() || (endpoint.ip.is_unspecified() && self.bindings.any_key(shares))
+    }
+
+    /// What is bound to `endpoint`, or to its port on every address.
+    pub(crate) fn binding(&self, endpoint: Endpoint) -> Option<Binding> {
+        let everywhere = || self.bindings.get(&Endpoint::new(unspecified(endpoint.family()), endpoint.port));
+        self.bindings.get(&endpoint).or_else(everywhere)
+    }
+}
+
+/// The address that stands for every address of a family.
+fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

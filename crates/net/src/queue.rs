@@ -41,6 +41,13 @@ impl<T> Queue<T> {
         self.place(time.as_nanos().max(self.now), item);
     }
 
+    /// When the next event is.
+    pub(crate) fn next_time(&self) -> Option<Timestamp> {
+        let level = self.occupied.iter().position(|bits| *bits != 0)?;
+        let slot = self.occupied[level].trailing_zeros() as usize;
+        Some(Timestamp::from_nanos(self.slots[level * SLOTS + slot].first))
+    }
+
     /// Takes the next event unless it is later than `deadline`.
     pub(crate) fn pop_until(&mut self, deadline: Timestamp) -> Option<(Timestamp, T)> {
         let deadline = deadline.as_nanos();
@@ -112,6 +119,7 @@ mod tests {
                 }
                 model.sort_unstable();
                 for _ in 0..pops.min(model.len()) {
+                    prop_assert_eq!(queue.next_time().map(Timestamp::as_nanos), model.first().map(|event| event.0));
                     let (time, item) = queue.pop_until(Timestamp::MAX).unwrap();
                     prop_assert_eq!((time.as_nanos(), item), model.remove(0));
                     now = time.as_nanos();

@@ -7,6 +7,7 @@ mod log;
 mod setup;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -149,6 +150,19 @@ impl<P: Program> Simulator<P> {
         self.now = self.now.max(deadline);
     }
 
+    /// When the next event is due; `None` if nothing will ever happen by itself.
+    pub fn next_event(&self) -> Option<Timestamp> {
+        self.queue.next_time()
+    }
+
+    /// Processes all events before `time`, which then is the present; those at `time` are still to come.
+    pub fn advance_to(&mut self, time: Timestamp) {
+        while self.queue.next_time().is_some_and(|next| next < time) {
+            self.step();
+        }
+        self.now = self.now.max(time);
+    }
+
     /// Processes events until nothing is under way and no program waits for anything, or `deadline` has come.
     pub fn run_until_idle(&mut self, deadline: Timestamp) {
         while !self.is_idle() && self.step_until(deadline) {}
@@ -203,6 +217,12 @@ impl<P: Program> Simulator<P> {
     /// All nodes, in the order of creation.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<P> {
         (0..self.nodes.len()).map(NodeId::from_len)
+    }
+
+    /// The addresses of a node on its uplinks, as they are now.
+    pub fn addresses(&self, node: NodeId) -> impl Iterator<Item = IpAddr> {
+        let interfaces = self.nodes[node.index()].interfaces.iter();
+        interfaces.flat_map(|id| self.interfaces[id.index()].addresses.iter().copied())
     }
 
     /// The IPv4 engine of a NAT, to look at its table; `None` for a host.

@@ -50,6 +50,15 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
         }
     }
 
+    /// Whether `wanted` holds for any key.
+    #[expect(clippy::disallowed_methods, reason = "whether there is one does not depend on the order")]
+    pub(crate) fn any_key(&self, mut wanted: impl FnMut(&K) -> bool) -> bool {
+        match self {
+            Self::One(only) => only.as_ref().is_some_and(|(key, _)| wanted(key)),
+            Self::Many(map) => map.keys().any(wanted),
+        }
+    }
+
     /// Puts `value` at `key`; what was there.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self {

@@ -199,6 +199,8 @@ pub enum DropReason {
     RouterItself,
     /// No program on the host listens there.
     NoListener,
+    /// The socket that it is for has no room for more.
+    ReceiveQueueFull,
     /// The host is stopped.
     HostStopped,
     /// The sender has no interface with this source address.
@@ -219,6 +221,7 @@ impl DropReason {
             Self::NoSuchHost => "no-such-host",
             Self::RouterItself => "router-itself",
             Self::NoListener => "no-listener",
+            Self::ReceiveQueueFull => "receive-queue-full",
             Self::HostStopped => "host-stopped",
             Self::SourceNotOwn => "source-not-own",
         }
@@ -237,6 +240,7 @@ impl DropReason {
             Self::NoSuchHost => "nobody on the subnet has the address",
             Self::RouterItself => "it was addressed to the router itself, which runs no program",
             Self::NoListener => "no program on the host listens on the port",
+            Self::ReceiveQueueFull => "the program reads too slowly, and its socket has no room for more",
             Self::HostStopped => "the host was stopped",
             Self::SourceNotOwn => "the sender no longer has the source address",
         }

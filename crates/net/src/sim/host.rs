@@ -8,7 +8,8 @@ use thiserror::Error;
 use super::forward::icmp_error;
 use super::{Counts, Event, Message, Packet, Simulator};
 use crate::endpoint::{Input, Output, Program};
-use crate::node::{Binding, Host, Kind, NodeId, ProgramId};
+use crate::node::{Binding, Host, Kind, NetworkId, NodeId, ProgramId};
+use crate::route::Hop;
 use crate::trace::{DropReason, PacketId, Place};
 
 /// Why a program cannot receive at an endpoint.
@@ -29,7 +30,8 @@ pub enum BindError {
 type Cause = (PacketId, Option<ProgramId>);
 
 impl<P: Program> Simulator<P> {
-    /// Has `program` receive at `endpoint`; port 0 takes the next free one. Returns where it receives.
+    /// Has `program` receive at `endpoint`: an address of its host, a loopback address, or 0.0.0.0 or :: for every address
+    /// of the family; port 0 takes the next free one. Returns where it receives.
     pub fn bind(&mut self, program: ProgramId, endpoint: Endpoint) -> Result<Endpoint, BindError> {
         self.bind_as(program, endpoint, false)
     }
@@ -44,6 +46,36 @@ impl<P: Program> Simulator<P> {
         let result = change(&mut self.programs[id.index()].program, self.now);
         self.drain(id, None);
         result
+    }
+
+    /// The address that datagrams from `host` to `destination` go out from unless their program says otherwise: that of
+    /// the interface on whose subnet the destination is, else of the first with an address of the family.
+    pub fn source_for(&self, host: NodeId, destination: IpAddr) -> Option<IpAddr> {
+        let interfaces = self.nodes[host.index()].interfaces.iter().map(|id| &self.interfaces[id.index()]);
+        if destination.is_loopback() || self.addresses(host).any(|own| own == destination) {
+            return Some(destination);
+        }
+        let same_family = |own: &&IpAddr| own.is_ipv4() == destination.is_ipv4();
+        let mut usable =
+            interfaces.filter_map(|it| Some((it.network, *it.addresses.iter().find(same_family)?)));
+        let is_near = |network: NetworkId| {
+            network.index() != 0 && self.routes.look_up(network, destination) != Hop::Elsewhere
+        };
+        let near = usable.clone().find(|(network, _)| is_near(*network));
+        near.or_else(|| usable.next()).map(|(_, own)| own)
+    }
+
+    /// The largest datagram in octets, IP header included, that the interface of `host` with this address sends; `None`
+    /// for an address that is not of an interface.
+    pub fn mtu(&self, host: NodeId, source: IpAddr) -> Option<u16> {
+        let mut interfaces =
+            self.nodes[host.index()].interfaces.iter().map(|id| &self.interfaces[id.index()]);
+        interfaces.find(|it| it.addresses.contains(&source)).map(|it| it.up.mtu())
+    }
+
+    /// Whether `host` is stopped.
+    pub fn is_stopped(&self, host: NodeId) -> bool {
+        matches!(&self.nodes[host.index()].kind, Kind::Host(host) if host.stopped)
     }
 
     pub(super) fn input(&mut self, id: ProgramId, input: Input, cause: Option<Cause>) {
@@ -78,15 +110,21 @@ impl<P: Program> Simulator<P> {
             return self.drop_packet(place, key, DropReason::HostStopped, None);
         }
         let datagram = &self.packets[key as usize].datagram;
-        if let Some(program) = listener(host, datagram) {
+        let listener = listener(host, datagram);
+        let refusal = match listener {
+            Some(program) => self.programs[program.index()].program.refusal(datagram),
+            None => Some(DropReason::NoListener),
+        };
+        if let (Some(program), None) = (listener, refusal) {
             let packet = self.packets.remove(key as usize);
             self.count(packet.origin, |counts| counts.delivered += 1);
             self.log_delivered(node, &packet, program);
             return self.input(program, Input::Datagram(packet.datagram), Some((packet.id, packet.origin)));
         }
-        let answers = matches!(datagram.transport, Transport::Udp(_));
+        let reason = refusal.unwrap_or(DropReason::NoListener);
+        let answers = reason == DropReason::NoListener && matches!(datagram.transport, Transport::Udp(_));
         let error = icmp_error(datagram.destination, datagram, IcmpErrorKind::PortUnreachable);
-        self.drop_packet(place, key, DropReason::NoListener, None);
+        self.drop_packet(place, key, reason, None);
         if let Some(error) = error.filter(|_| answers) {
             let key = self.insert(place, error);
             self.send_from(node, key);
@@ -149,10 +187,13 @@ impl<P: Program> Simulator<P> {
                 self.routes.station(network, address) == Some(*id)
             })
         };
-        match (has(source), has(destination)) {
-            (None, _) => self.drop_packet(Place::Node(node), key, DropReason::SourceNotOwn, None),
-            (_, Some(_)) => self.queue.push(self.now, Event::Loopback { node, packet: key }),
-            (Some(interface), None) => self.transmit_up(interface, key),
+        let (own, to_itself) = (has(source), destination.is_loopback() || has(destination).is_some());
+        match own {
+            Some(interface) if !to_itself => self.transmit_up(interface, key),
+            _ if to_itself && (own.is_some() || source.is_loopback()) => {
+                self.queue.push(self.now, Event::Loopback { node, packet: key });
+            }
+            _ => self.drop_packet(Place::Node(node), key, DropReason::SourceNotOwn, None),
         }
     }
 
@@ -165,13 +206,14 @@ impl<P: Program> Simulator<P> {
         let node = &mut self.nodes[self.programs[program.index()].node.index()];
         let own = |id: crate::node::InterfaceId| self.interfaces[id.index()].addresses.contains(&endpoint.ip);
         let Kind::Host(host) = &mut node.kind else { return Err(BindError::NotAvailable(endpoint.ip)) };
-        if !node.interfaces.iter().any(own) {
+        let everywhere = endpoint.ip.is_unspecified() || endpoint.ip.is_loopback();
+        if !everywhere && !node.interfaces.iter().any(own) {
             return Err(BindError::NotAvailable(endpoint.ip));
         }
         if endpoint.port == 0 {
             endpoint.port = host.free_port(endpoint.ip).ok_or(BindError::NoPort)?;
         }
-        if host.bindings.get(&endpoint).is_some() {
+        if host.is_taken(endpoint) {
             return Err(BindError::InUse(endpoint));
         }
         host.bindings.insert(endpoint, Binding { program, dynamic });
@@ -228,7 +270,7 @@ fn listener(host: &Host, datagram: &Datagram) -> Option<ProgramId> {
         Transport::Icmp(Icmp::Error(error)) => error.quoted.source_endpoint()?,
         _ => datagram.destination_endpoint()?,
     };
-    host.bindings.get(&endpoint).map(|binding| binding.program)
+    host.binding(endpoint).map(|binding| binding.program)
 }
 
 fn slab_key(key: usize) -> u32 {

@@ -177,7 +177,8 @@ impl<P: Program> Simulator<P> {
         let Place::Node(node) = place else { return NextHop::Network };
         let interfaces = &self.nodes[node.index()].interfaces;
         let mut interfaces = interfaces.iter().map(|id| &self.interfaces[id.index()]);
-        if interfaces.clone().any(|interface| interface.addresses.contains(&datagram.destination)) {
+        let to_itself = |address| interfaces.clone().any(|interface| interface.addresses.contains(address));
+        if datagram.destination.is_loopback() || to_itself(&datagram.destination) {
             return NextHop::Loopback;
         }
         let Some(interface) = interfaces.find(|interface| interface.addresses.contains(&datagram.source))

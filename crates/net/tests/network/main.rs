@@ -7,6 +7,7 @@ mod links;
 mod programs;
 mod routing;
 mod scale;
+mod sockets;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ struct Probe {
     heard: Vec<(Timestamp, Input)>,
     outputs: VecDeque<Output>,
     echo: bool,
+    refuses: Option<DropReason>,
 }
 
 impl Program for Probe {
@@ -54,6 +56,10 @@ impl Program for Probe {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         None
+    }
+
+    fn refusal(&self, _datagram: &Datagram) -> Option<DropReason> {
+        self.refuses
     }
 }
 
