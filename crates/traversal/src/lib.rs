@@ -6,6 +6,7 @@
 //!   (RFC 8489, RFC 5780)
 //! - [`turn`]: a server, and the client of one allocation (RFC 8656)
 //! - [`ice`]: an agent (RFC 8445)
+//! - [`sdp`]: offers, answers and trickled candidates as text (RFC 8866, RFC 8839, RFC 8840)
 //!
 //! Every machine has the same verbs, and is driven like this:
 //!
@@ -73,6 +74,7 @@ use bytes::Bytes;
 use natbed_packet::Endpoint;
 
 pub mod ice;
+pub mod sdp;
 pub mod stun;
 pub mod turn;
 

@@ -5,6 +5,7 @@
 //! for a fixed number of rounds.
 
 mod config;
+mod descriptions;
 mod messages;
 mod mutate;
 mod packets;

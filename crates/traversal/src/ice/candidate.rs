@@ -227,30 +227,69 @@ impl FromStr for Candidate {
     fn from_str(text: &str) -> Result<Self, CandidateError> {
         let text = text.strip_prefix("a=").unwrap_or(text);
         let text = text.strip_prefix("candidate:").unwrap_or(text);
-        let mut words = text.split_ascii_whitespace();
-        let mut next = || words.next().ok_or(CandidateError::Missing);
-        let foundation = next()?.parse()?;
-        let component = number(next()?, 1, 256).ok_or(CandidateError::Component)?;
-        if !next()?.eq_ignore_ascii_case("udp") {
-            return Err(CandidateError::Transport);
+        Self::read(text).map(|(candidate, _)| candidate).map_err(|(error, _)| error)
+    }
+}
+
+impl Candidate {
+    /// The candidate whose value `text` is, and the extensions that follow it, or what is wrong and the word that is.
+    pub(crate) fn read(text: &str) -> Result<(Self, &str), (CandidateError, &str)> {
+        let mut words = Words(text);
+        let mut next = || words.next().ok_or((CandidateError::Missing, &text[text.len()..]));
+        let word = next()?;
+        let foundation = word.parse().map_err(|error| (error, word))?;
+        let word = next()?;
+        let component = number(word, 1, 256).ok_or((CandidateError::Component, word))?;
+        let word = next()?;
+        if !word.eq_ignore_ascii_case("udp") {
+            return Err((CandidateError::Transport, word));
         }
-        let priority = number(next()?, 1, 0x7fff_ffff).ok_or(CandidateError::Priority)?;
-        let ip = next()?.parse().map_err(|_| CandidateError::Address)?;
-        let port = number(next()?, 0, 65535).ok_or(CandidateError::Port)?;
-        if next()? != "typ" {
-            return Err(CandidateError::Type);
+        let word = next()?;
+        let priority = number(word, 1, 0x7fff_ffff).ok_or((CandidateError::Priority, word))?;
+        let word = next()?;
+        let ip = word.parse().map_err(|_| (CandidateError::Address, word))?;
+        let word = next()?;
+        let port = number(word, 0, 65535).ok_or((CandidateError::Port, word))?;
+        let word = next()?;
+        if word != "typ" {
+            return Err((CandidateError::Missing, word));
         }
-        let kind = CandidateType::from_token(next()?).ok_or(CandidateError::Type)?;
+        let word = next()?;
+        let kind = CandidateType::from_token(word).ok_or((CandidateError::Type, word))?;
         let (mut raddr, mut rport) = (None, None);
-        while let (Some(name), Some(value)) = (words.next(), words.next()) {
-            match name {
-                "raddr" => raddr = Some(value.parse().map_err(|_| CandidateError::Address)?),
-                "rport" => rport = Some(number(value, 0, 65535).ok_or(CandidateError::Port)?),
-                _ => {}
+        loop {
+            let extensions = words;
+            match (words.next(), words.next()) {
+                (Some("raddr"), Some(word)) if raddr.is_none() => {
+                    raddr = Some(word.parse().map_err(|_| (CandidateError::Address, word))?);
+                }
+                (Some("rport"), Some(word)) if rport.is_none() => {
+                    rport = Some(number(word, 0, 65535).ok_or((CandidateError::Port, word))?);
+                }
+                _ => {
+                    let related = raddr.zip(rport).map(|(ip, port)| Endpoint::new(ip, port));
+                    let address = Endpoint::new(ip, port);
+                    let candidate = Self { foundation, component, priority, address, kind, related };
+                    return Ok((candidate, extensions.0.trim_ascii()));
+                }
             }
         }
-        let related = raddr.zip(rport).map(|(ip, port)| Endpoint::new(ip, port));
-        Ok(Self { foundation, component, priority, address: Endpoint::new(ip, port), kind, related })
+    }
+}
+
+/// The words of a text, and what is left of it.
+#[derive(Clone, Copy)]
+struct Words<'a>(&'a str);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0.trim_ascii_start();
+        let end = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
+        let (word, rest) = text.split_at(end);
+        self.0 = rest;
+        Some(word).filter(|word| !word.is_empty())
     }
 }
 

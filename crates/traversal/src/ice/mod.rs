@@ -35,6 +35,7 @@ mod nomination;
 mod pair;
 
 pub use agent::{Agent, SendError, State};
+pub(crate) use candidate::is_ice_char;
 pub use candidate::{Candidate, CandidateError, CandidateType, Foundation, priority};
 pub use config::{Config, Policy, Role, Rto, TurnServer};
 pub use credentials::{Credentials, CredentialsError};
