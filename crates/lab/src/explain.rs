@@ -9,6 +9,9 @@ mod sends;
 mod tell;
 mod verdict;
 
+use std::fmt;
+
+use natbed_net::NodeId;
 use natbed_packet::Timestamp;
 use serde::Serialize;
 
@@ -29,6 +32,30 @@ pub struct Explanation {
     pub chapters: Vec<Chapter>,
     /// The reason in a few sentences.
     pub why: Vec<String>,
+}
+
+impl fmt::Display for Explanation {
+    /// The whole as plain text, a paragraph a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        for line in &self.setting {
+            writeln!(f, "  {line}")?;
+        }
+        for chapter in &self.chapters {
+            writeln!(f, "\n{}", chapter.title)?;
+            for step in &chapter.steps {
+                writeln!(f, "  {}  {}", Timestamp::from_nanos(step.time_ns), step.text)?;
+                for line in &step.evidence {
+                    writeln!(f, "    - {line}")?;
+                }
+            }
+        }
+        writeln!(f, "\nWhy")?;
+        for line in &self.why {
+            writeln!(f, "  {line}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Steps that belong together.
@@ -55,6 +82,13 @@ impl Step {
     fn new(at: Timestamp, text: impl Into<String>, evidence: Vec<String>) -> Self {
         Self { time_ns: at.as_nanos(), text: text.into(), evidence }
     }
+}
+
+/// Explains every datagram that programs on `node` sent themselves, in order: its way and its end. `run` must have kept
+/// its log.
+pub fn explain_host(scenario: &Scenario, run: &Run, node: NodeId) -> Explanation {
+    let journeys = Journeys::read(run.log());
+    sends::explain_all(&Teller::new(scenario, run, &journeys), node)
 }
 
 /// Explains every connection, or those from `from` and to `to` where given, and every plain datagram unless one of

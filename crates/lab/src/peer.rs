@@ -8,8 +8,8 @@ mod signal;
 
 use std::any::Any;
 
-use natbed_net::{Input, Output};
-use natbed_packet::Timestamp;
+use natbed_net::{DropReason, Input, Output};
+use natbed_packet::{Datagram, Timestamp};
 use natbed_traversal::ice;
 
 pub use crate::classify::DiscoveryPeer;
@@ -151,6 +151,13 @@ impl natbed_net::Program for Peer {
             Self::Sender(peer) => peer.poll_timeout(),
             Self::Discovery(peer) => peer.poll_timeout(),
             Self::Other(guest) => guest.poll_timeout(),
+        }
+    }
+
+    fn refusal(&self, datagram: &Datagram) -> Option<DropReason> {
+        match self {
+            Self::Other(guest) => guest.refusal(datagram),
+            _ => None,
         }
     }
 }

@@ -36,6 +36,18 @@ pub struct Tables {
     pub nats: Vec<Vec<MappingView>>,
 }
 
+impl Tables {
+    /// The tables of `lowered` as they stand.
+    pub fn take(lowered: &Lowered) -> Self {
+        let simulator = &lowered.simulator;
+        let table = |node: &natbed_net::NodeId| {
+            let engines = simulator.nat(*node).into_iter().chain(simulator.firewall6(*node));
+            engines.flat_map(|nat| nat.snapshot(simulator.now())).collect()
+        };
+        Self { at: simulator.now(), nats: lowered.nats.iter().map(table).collect() }
+    }
+}
+
 /// What came of a run.
 pub struct Run {
     /// The seed it ran with.
@@ -85,6 +97,12 @@ pub struct Sent {
 }
 
 impl Run {
+    /// A network that has yet to move, for those who step it themselves: nothing is decided.
+    pub fn begin(lowered: Lowered, seed: u64) -> Self {
+        let tables = Tables::take(&lowered);
+        Self { seed, connections: Vec::new(), sends: Vec::new(), tables, earlier: None, lowered }
+    }
+
     /// The event log.
     pub fn log(&self) -> &[Record<PeerEvent>] {
         self.lowered.simulator.log()
@@ -295,10 +313,10 @@ impl<'a> Runner<'a> {
             let now = self.lowered.simulator.now();
             self.settle(now);
             if self.tables.is_none() && tables_at.is_some_and(|at| at <= now) {
-                self.tables = Some(self.take_tables());
+                self.tables = Some(Tables::take(&self.lowered));
             }
             if self.earlier.is_none() && tables_since.is_some_and(|at| at <= now) {
-                self.earlier = Some(self.take_tables());
+                self.earlier = Some(Tables::take(&self.lowered));
             }
             let decided = self.deadlines.is_empty();
             if decided && now >= not_before && self.datagrams_ended() {
@@ -350,17 +368,8 @@ impl<'a> Runner<'a> {
         self.lowered.senders.iter().all(|sender| self.lowered.simulator.counts(*sender).in_flight == 0)
     }
 
-    fn take_tables(&self) -> Tables {
-        let simulator = &self.lowered.simulator;
-        let table = |node: &natbed_net::NodeId| {
-            let engines = simulator.nat(*node).into_iter().chain(simulator.firewall6(*node));
-            engines.flat_map(|nat| nat.snapshot(simulator.now())).collect()
-        };
-        Tables { at: simulator.now(), nats: self.lowered.nats.iter().map(table).collect() }
-    }
-
     fn finish(mut self, seed: u64) -> Run {
-        let tables = self.tables.take().unwrap_or_else(|| self.take_tables());
+        let tables = self.tables.take().unwrap_or_else(|| Tables::take(&self.lowered));
         let agents = self.trackers.iter().zip(&self.lowered.agents);
         let connections = agents
             .map(|(tracker, (from, to))| {

@@ -1,5 +1,6 @@
 //! A plain datagram: whether it stays in the subnet, what the router rewrites, the table row, and its end.
 
+use natbed_net::NodeId;
 use natbed_net::trace::Direction;
 use natbed_packet::Transport;
 
@@ -7,7 +8,7 @@ use super::journey::{End, HopKind, Journey};
 use super::tell::{Teller, port_pair};
 use super::{Chapter, Explanation, Step};
 use crate::peer::send_payload;
-use crate::scenario::Delivery;
+use crate::scenario::{Delivery, HostId};
 
 pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
     let send = &teller.scenario.sends[index];
@@ -25,20 +26,45 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
         Delivery::Delivered => "delivered".to_owned(),
         Delivery::Dropped => format!("dropped [{}]", result.reason.map_or("?", |reason| reason.as_str())),
     };
-    let steps = journeys
-        .iter()
-        .map(|journey| {
-            let mut lines = teller.journey(journey);
-            let text = if lines.is_empty() { String::new() } else { capitalised(&lines.remove(0)) };
-            Step::new(journey.at, text + ".", lines)
-        })
-        .collect();
     Explanation {
         title: format!("{} to {}: {outcome}", teller.scenario[send.from].name, teller.endpoint(send.to)),
         setting: teller.setting(send.from),
-        chapters: vec![Chapter { title: "Its way", steps }],
+        chapters: vec![Chapter { title: "Its way", steps: steps(teller, &journeys) }],
         why: journeys.iter().flat_map(|journey| why(teller, journey)).collect(),
     }
+}
+
+/// Every datagram that programs on `node` sent: its way and its end.
+pub(super) fn explain_all(teller: &Teller<'_>, node: NodeId) -> Explanation {
+    let journeys: Vec<&Journey> = teller.journeys.all.iter().filter(|journey| journey.node == node).collect();
+    let name = teller.node(node);
+    let host = teller.scenario.hosts.iter().position(|host| host.name == name);
+    let arrived = journeys.iter().filter(|journey| journey.arrived()).count();
+    let lost = journeys.iter().filter(|journey| journey.was_dropped());
+    let mut reasons: Vec<String> = Vec::new();
+    for journey in lost.clone() {
+        let words = format!(
+            "Packet #{} did not arrive: dropped {}.",
+            journey.packet.0,
+            teller.drop_words(&journey.end)
+        );
+        reasons.push(words);
+    }
+    Explanation {
+        title: format!("{name}: {} sent, {arrived} arrived, {} dropped", journeys.len(), lost.count()),
+        setting: host.map(|index| teller.setting(HostId::at(index))).unwrap_or_default(),
+        chapters: vec![Chapter { title: "What it sends", steps: steps(teller, &journeys) }],
+        why: reasons,
+    }
+}
+
+fn steps(teller: &Teller<'_>, journeys: &[&Journey]) -> Vec<Step> {
+    let step = |journey: &&Journey| {
+        let mut lines = teller.journey(journey);
+        let text = if lines.is_empty() { String::new() } else { capitalised(&lines.remove(0)) };
+        Step::new(journey.at, text + ".", lines)
+    };
+    journeys.iter().map(step).collect()
 }
 
 /// What decided at each station.

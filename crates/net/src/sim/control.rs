@@ -10,23 +10,32 @@ use crate::fault::Fault;
 use crate::node::{InterfaceId, Kind, NodeId};
 
 impl<P: Program> Simulator<P> {
+    /// Has `fault` strike now.
+    pub fn inject(&mut self, fault: &Fault) {
+        self.log_fault(fault);
+        self.apply(fault);
+    }
+
     pub(super) fn strike(&mut self, index: u32) {
         let fault = self.faults[index as usize].clone();
-        self.log_fault(&fault);
+        self.inject(&fault);
+    }
+
+    fn apply(&mut self, fault: &Fault) {
         match fault {
-            Fault::RebootNat(node) => self.reboot(node),
-            Fault::LinkDown(node) => self.set_links(node, false),
-            Fault::LinkUp(node) => self.set_links(node, true),
+            Fault::RebootNat(node) => self.reboot(*node),
+            Fault::LinkDown(node) => self.set_links(*node, false),
+            Fault::LinkUp(node) => self.set_links(*node, true),
             Fault::SetLink { node, link } => {
                 for id in self.nodes[node.index()].interfaces.clone().iter() {
                     let interface = &mut self.interfaces[id.index()];
-                    interface.up.configure(link);
-                    interface.down.configure(link);
+                    interface.up.configure(*link);
+                    interface.down.configure(*link);
                 }
             }
-            Fault::ChangeAddress { node, old, new } => self.change_address(node, old, new),
-            Fault::Stop(node) => self.set_stopped(node, true),
-            Fault::Start(node) => self.set_stopped(node, false),
+            Fault::ChangeAddress { node, old, new } => self.change_address(*node, *old, *new),
+            Fault::Stop(node) => self.set_stopped(*node, true),
+            Fault::Start(node) => self.set_stopped(*node, false),
         }
     }
 
