@@ -10,6 +10,9 @@ use crate::engine::ConfigError;
 #[derive(Clone, Debug)]
 pub(crate) struct Pool<A> {
     addresses: Vec<A>,
+    /// The first address, and how many follow one another from it on, itself among them.
+    first: A,
+    run: u16,
     /// The addresses in order, with their places.
     sorted: Vec<(A, u16)>,
 }
@@ -25,7 +28,12 @@ impl<A: Address> Pool<A> {
         sorted.sort_unstable();
         match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(ConfigError::DuplicateExternal(pair[0].0.to_ip())),
-            None => Ok(Self { addresses, sorted }),
+            None => {
+                let first = addresses.first().copied().unwrap_or_default();
+                let run =
+                    addresses.iter().zip(0..).take_while(|(ip, place)| ip.offset(first) == *place).count();
+                Ok(Self { first, run: u16::try_from(run).unwrap_or(u16::MAX), addresses, sorted })
+            }
         }
     }
 
@@ -40,21 +48,24 @@ impl<A: Address> Pool<A> {
     /// The place of `ip`. Pools are mostly ranges, where it is the distance from the first address.
     #[inline]
     pub(crate) fn place(&self, ip: A) -> Option<u16> {
-        let first = *self.addresses.first()?;
-        let guess = ip.offset(first);
-        if self.addresses.get(guess) == Some(&ip) {
-            return u16::try_from(guess).ok();
-        }
+        self.place_in_run(ip).or_else(|| self.search(ip))
+    }
+
+    /// The same for the addresses that follow one another from the first on; `None` for others.
+    #[inline]
+    pub(crate) fn place_in_run(&self, ip: A) -> Option<u16> {
+        let place = ip.offset(self.first);
+        if place < usize::from(self.run) { u16::try_from(place).ok() } else { None }
+    }
+
+    /// The place of an address that is not among the first that follow one another.
+    #[inline(never)]
+    fn search(&self, ip: A) -> Option<u16> {
         if !self.span()?.contains(&ip) {
             return None;
         }
         let found = self.sorted.binary_search_by_key(&ip, |(address, _)| *address).ok()?;
         Some(self.sorted[found].1)
-    }
-
-    /// All addresses, by place.
-    pub(crate) fn addresses(&self) -> &[A] {
-        &self.addresses
     }
 
     /// From the lowest address to the highest, if there is one.

@@ -13,6 +13,7 @@ use crate::behavior::{
 };
 use crate::presets;
 
+mod batch;
 mod carrier;
 mod promises;
 mod tcp;

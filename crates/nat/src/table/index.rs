@@ -15,7 +15,7 @@ const FULL: usize = 8;
 #[repr(align(64))]
 struct Line {
     slots: [u32; LANES],
-    /// Sixteen bits of each slot's hash; 0 where there is none.
+    /// Sixteen bits of each slot's hash; 0 where there is no slot.
     tags: [u16; LANES],
     /// How many slots whose home is this line or one before it stand in a later line.
     spilled: u32,
@@ -24,12 +24,20 @@ struct Line {
 impl Line {
     const EMPTY: Self = Self { slots: [NONE; LANES], tags: [0; LANES], spilled: 0 };
 
+    /// The slot with this tag, if one has it; 0 if none has.
+    #[inline]
+    fn likely(&self, tag: u16) -> u32 {
+        let chosen =
+            self.slots.iter().zip(&self.tags).map(|(slot, known)| if *known == tag { *slot } else { 0 });
+        chosen.fold(0, |chosen, slot| chosen | slot)
+    }
+
     /// A bit for each lane with this tag.
     #[inline]
-    fn lanes(&self, tag: u16) -> u32 {
+    fn lanes(&self, tag: u16) -> u16 {
         let mut lanes = 0;
         for (lane, known) in self.tags.iter().enumerate() {
-            lanes |= u32::from(*known == tag) << lane;
+            lanes |= u16::from(*known == tag) << lane;
         }
         lanes
     }
@@ -90,13 +98,15 @@ impl Index {
         prefetch(&self.lines, self.home(hash));
     }
 
-    /// The slot that [`Index::find`] would look at first, and in almost all cases return; `NONE` if there is none in
-    /// the home line.
+    /// The slot that [`Index::find`] finds, in almost all cases; otherwise any number.
     #[inline]
     pub(crate) fn likely(&self, hash: u64) -> u32 {
-        let line = &self.lines[self.home(hash)];
-        let lane = line.lanes(tag(hash)).trailing_zeros() as usize;
-        line.slots.get(lane).copied().unwrap_or(NONE)
+        let home = self.home(hash);
+        let line = &self.lines[home];
+        match line.likely(tag(hash)) {
+            0 if line.spilled != 0 => self.lines[self.after(home)].likely(tag(hash)),
+            slot => slot,
+        }
     }
 
     /// Puts in `slot`, which must not be in.
@@ -105,7 +115,7 @@ impl Index {
         let mut place = self.home(hash);
         loop {
             let line = &mut self.lines[place];
-            if let Some(lane) = line.tags.iter().position(|tag| *tag == 0) {
+            if let Some(lane) = line.slots.iter().position(|slot| *slot == NONE) {
                 line.tags[lane] = tag(hash);
                 line.slots[lane] = slot;
                 self.len += 1;
@@ -150,6 +160,6 @@ impl Index {
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
-fn tag(hash: u64) -> u16 {
-    (hash as u16).max(1)
+const fn tag(hash: u64) -> u16 {
+    hash as u16
 }

@@ -42,7 +42,7 @@ enum Inbound<A> {
 /// The ports of all external addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ports {
-    /// Where in `pages` 256 ports of an address are. The first page is that of all which have no entry.
+    /// Where in `pages`, laid out flat, 256 ports of an address are. The first page is that of all which have no entry.
     directory: Vec<u32>,
     /// The slot of each port.
     pages: Vec<[u32; PAGE]>,
@@ -284,8 +284,8 @@ impl Ports {
     /// Where the slot of `port` is among those of all pages.
     #[inline]
     fn place(&self, pool: u16, port: u16) -> usize {
-        let page = self.directory.get(directory_place(pool, port)).map_or(0, |page| *page as usize);
-        page * PAGE + usize::from(port) % PAGE
+        let page = self.directory.get(directory_place(pool, port)).copied().unwrap_or(0);
+        page as usize + usize::from(port) % PAGE
     }
 
     /// Where [`Ports::likely`] is to read the slot of `port`, which it fetches.
@@ -315,10 +315,11 @@ impl Ports {
             if self.pages.is_empty() {
                 self.pages.push([NONE; PAGE]);
             }
-            *page = u32::try_from(self.pages.len()).unwrap_or(0);
+            *page = u32::try_from(self.pages.as_flattened().len()).unwrap_or(0);
             push(&mut self.pages, [NONE; PAGE]);
         }
-        self.pages[*page as usize][usize::from(port) % PAGE] = slot;
+        let place = *page as usize + usize::from(port) % PAGE;
+        self.pages.as_flattened_mut()[place] = slot;
     }
 
     fn remove(&mut self, pool: u16, port: u16) {

@@ -10,6 +10,11 @@ use crate::expiry::NONE;
 use crate::prefetch::prefetch;
 
 impl<A: Address> Table<A> {
+    /// Whether there is an index.
+    pub(crate) const fn is_indexed(&self) -> bool {
+        self.large.is_some()
+    }
+
     /// All records, by slot.
     #[inline]
     pub(crate) fn records_mut(&mut self) -> &mut [Record<A>] {

@@ -4,7 +4,7 @@ use natbed_packet::{Icmp, IcmpError, IcmpQuery, Quoted, QuotedTransport};
 use rand::RngExt;
 
 use super::*;
-use crate::{Flow, Remote, Verdict};
+use crate::Remote;
 
 #[test]
 fn a_second_remote_does_not_evict_the_first() {
@@ -278,49 +278,6 @@ fn hostile_packets_never_panic_and_never_leave_the_pool() {
             }
         }
         assert!(nat.nat.snapshot(Timestamp::MAX).len() <= 3000);
-    }
-}
-
-#[test]
-fn batches_do_what_single_packets_do() {
-    for name in ["EIM/APDF", "symmetric", "firewall", "none"] {
-        let (mut single, mut batched) = (Bench::new(preset(name)), Bench::new(preset(name)));
-        let address = |endpoint: Endpoint| endpoint.to_string().parse().expect("IPv4");
-        let flows: Vec<Flow> = (0..500)
-            .map(|n| {
-                let source = Endpoint { port: 2000 + n % 100, ..ALICE };
-                let destination = Endpoint { port: 4000 + n % 7, ..SERVER };
-                Flow { source: address(source), destination: address(destination) }
-            })
-            .collect();
-        let mut verdicts = Vec::new();
-        batched.nat.outbound_batch(batched.now, &flows, &mut verdicts);
-        let mut replies = Vec::new();
-        for (flow, verdict) in flows.iter().zip(&verdicts) {
-            let source = address(
-                single.out(flow.source.into_endpoint(), flow.destination.into_endpoint()).expect("out"),
-            );
-            assert_eq!(*verdict, Verdict::Outside(Flow { source, ..*flow }));
-            replies.push(Flow { source: flow.destination, destination: source });
-        }
-        verdicts.clear();
-        batched.nat.inbound_batch(batched.now, &replies, &mut verdicts);
-        for (flow, verdict) in flows.iter().zip(&verdicts) {
-            assert_eq!(
-                *verdict,
-                Verdict::Inside(Flow { source: flow.destination, destination: flow.source })
-            );
-        }
-    }
-}
-
-trait IntoEndpoint {
-    fn into_endpoint(self) -> Endpoint;
-}
-
-impl IntoEndpoint for std::net::SocketAddrV4 {
-    fn into_endpoint(self) -> Endpoint {
-        std::net::SocketAddr::from(self).into()
     }
 }
 
