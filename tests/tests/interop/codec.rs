@@ -226,6 +226,8 @@ impl Signing {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn they_parse_what_we_build(
         (class, method, theirs) in any_type(),
