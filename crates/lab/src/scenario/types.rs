@@ -111,15 +111,15 @@ impl<'s> Types<'s> {
             None => Behavior::default(),
         };
         let behavior = fields.over(&base);
-        if let Err(error) = behavior.validate() {
+        let contradictions = behavior.contradictions();
+        for error in &contradictions {
             let span = fields.span_of(error.field()).unwrap_or_else(|| spec.span());
             let message = format!("nat-type `{name}` contradicts itself in `{}`", error.field());
             problems.push(
                 Diagnostic::new("contradiction", span, message).label(error.to_string()).help(error.hint()),
             );
-            return None;
         }
-        Some(behavior)
+        contradictions.is_empty().then_some(behavior)
     }
 }
 

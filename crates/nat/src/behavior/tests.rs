@@ -63,3 +63,18 @@ fn contradictions_name_their_field() {
     assert_eq!(field(Behavior { port_block: Some(101), ..narrow }), Err("port-block"));
     assert_eq!(field(Behavior { port_overloading: true, ..base() }), Err("port-overloading"));
 }
+
+#[test]
+fn all_contradictions_are_told_at_once() {
+    let wrong = Behavior {
+        port_range: PortRange::new(9, 8),
+        port_block: Some(5),
+        udp_timeout: Duration::ZERO,
+        icmp_timeout: Duration::ZERO,
+        max_mappings: Some(0),
+        max_mappings_per_host: Some(7),
+        ..Behavior::default()
+    };
+    let fields: Vec<_> = wrong.contradictions().into_iter().map(BehaviorError::field).collect();
+    assert_eq!(fields, ["port-range", "udp-timeout", "icmp-timeout", "max-mappings"]);
+}

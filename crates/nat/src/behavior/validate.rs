@@ -91,39 +91,50 @@ impl BehaviorError {
 impl Behavior {
     /// Checks that the fields agree with one another, and reports the first that does not.
     pub fn validate(&self) -> Result<(), BehaviorError> {
-        self.validate_ports()?;
-        self.validate_timeouts()?;
-        self.validate_limits()
+        self.contradictions().first().map_or(Ok(()), |error| Err(*error))
     }
 
-    fn validate_ports(&self) -> Result<(), BehaviorError> {
+    /// All that is wrong, at most once for each field.
+    pub fn contradictions(&self) -> Vec<BehaviorError> {
+        let ports = [self.wrong_range(), self.wrong_step(), self.wrong_overloading(), self.wrong_block()];
+        let limits = [self.wrong_limit(), self.wrong_quota()];
+        ports.into_iter().flatten().chain(self.zero_timeouts()).chain(limits.into_iter().flatten()).collect()
+    }
+
+    fn wrong_range(&self) -> Option<BehaviorError> {
         let PortRange { first, last } = self.port_range;
         if first > last {
-            return Err(BehaviorError::ReversedPortRange { first, last });
+            return Some(BehaviorError::ReversedPortRange { first, last });
         }
         if first == 0 {
-            return Err(BehaviorError::PortZero);
+            return Some(BehaviorError::PortZero);
         }
-        if self.port_parity && first == last {
-            return Err(BehaviorError::ParityNeedsTwoPorts { field: "port-range" });
-        }
-        if self.step == 0 {
-            return Err(BehaviorError::Zero { field: "step" });
-        }
-        if self.port_overloading && self.mapping == Mapping::EndpointIndependent {
-            return Err(BehaviorError::OverloadingNeedsDestination);
-        }
+        let too_few = self.port_parity && first == last;
+        too_few.then_some(BehaviorError::ParityNeedsTwoPorts { field: "port-range" })
+    }
+
+    fn wrong_step(&self) -> Option<BehaviorError> {
+        (self.step == 0).then_some(BehaviorError::Zero { field: "step" })
+    }
+
+    fn wrong_overloading(&self) -> Option<BehaviorError> {
+        let wrong = self.port_overloading && self.mapping == Mapping::EndpointIndependent;
+        wrong.then_some(BehaviorError::OverloadingNeedsDestination)
+    }
+
+    fn wrong_block(&self) -> Option<BehaviorError> {
+        let range = self.port_range.size();
         match self.port_block {
-            Some(0) => Err(BehaviorError::Zero { field: "port-block" }),
-            Some(1) if self.port_parity => Err(BehaviorError::ParityNeedsTwoPorts { field: "port-block" }),
-            Some(block) if u32::from(block) > self.port_range.size() => {
-                Err(BehaviorError::BlockAboveRange { block, range: self.port_range.size() })
+            Some(0) => Some(BehaviorError::Zero { field: "port-block" }),
+            Some(1) if self.port_parity => Some(BehaviorError::ParityNeedsTwoPorts { field: "port-block" }),
+            Some(block) if range > 0 && u32::from(block) > range => {
+                Some(BehaviorError::BlockAboveRange { block, range })
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
-    fn validate_timeouts(&self) -> Result<(), BehaviorError> {
+    fn zero_timeouts(&self) -> impl Iterator<Item = BehaviorError> + use<> {
         let timeouts = [
             ("udp-timeout", Some(self.udp_timeout)),
             ("udp-timeout-new", self.udp_timeout_new),
@@ -133,23 +144,22 @@ impl Behavior {
             ("icmp-timeout", Some(self.icmp_timeout)),
             ("filter-timeout", self.filter_timeout),
         ];
-        match timeouts.iter().find(|(_, timeout)| *timeout == Some(Duration::ZERO)) {
-            Some((field, _)) => Err(BehaviorError::ZeroTimeout { field }),
-            None => Ok(()),
-        }
+        let zero = timeouts.into_iter().filter(|(_, timeout)| *timeout == Some(Duration::ZERO));
+        zero.map(|(field, _)| BehaviorError::ZeroTimeout { field })
     }
 
-    fn validate_limits(&self) -> Result<(), BehaviorError> {
-        if self.max_mappings == Some(0) {
-            return Err(BehaviorError::Zero { field: "max-mappings" });
-        }
-        let Some(quota) = self.max_mappings_per_host else { return Ok(()) };
+    fn wrong_limit(&self) -> Option<BehaviorError> {
+        (self.max_mappings == Some(0)).then_some(BehaviorError::Zero { field: "max-mappings" })
+    }
+
+    fn wrong_quota(&self) -> Option<BehaviorError> {
+        let quota = self.max_mappings_per_host?;
         if quota == 0 {
-            return Err(BehaviorError::Zero { field: "max-mappings-per-host" });
+            return Some(BehaviorError::Zero { field: "max-mappings-per-host" });
         }
         let table = self.max_mappings.unwrap_or(u32::MAX);
         let limit = if self.kind == Kind::Nat { table.min(self.ports_per_host()) } else { table };
-        if quota > limit { Err(BehaviorError::QuotaAboveLimit { quota, limit }) } else { Ok(()) }
+        (limit > 0 && quota > limit).then_some(BehaviorError::QuotaAboveLimit { quota, limit })
     }
 
     /// The most mappings of one protocol that the ports of one host allow.
