@@ -331,6 +331,9 @@ pub struct Behavior {
     pub max_mappings: Option<u32>,
     /// The most mappings of each protocol that one internal host may have (RFC 6888 REQ-4).
     pub max_mappings_per_host: Option<u32>,
+    /// The most mappings that one internal host may open in a second, all protocols together, and as many at once
+    /// (RFC 6888 REQ-4c).
+    pub mapping_rate_per_host: Option<u32>,
     /// What happens to a packet that would need one more.
     pub on_full: OnFull,
 }
@@ -364,6 +367,7 @@ impl Default for Behavior {
             port_hold: Duration::ZERO,
             max_mappings: None,
             max_mappings_per_host: None,
+            mapping_rate_per_host: None,
             on_full: OnFull::Drop,
         }
     }

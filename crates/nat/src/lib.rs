@@ -69,6 +69,7 @@ mod pool;
 mod ports;
 mod prefetch;
 pub mod presets;
+mod rate;
 mod session;
 mod table;
 mod tcp;

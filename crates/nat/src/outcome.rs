@@ -122,6 +122,9 @@ reasons! {
     /// The internal host has as many mappings as it may have.
     Quota = "quota":
         "this host has as many mappings as one host may have",
+    /// The internal host opens mappings faster than it may.
+    Rate = "rate":
+        "this host opens mappings faster than one host may",
     /// A packet from inside whose source is not an inside address.
     SourceNotInside = "source-not-inside":
         "the packet came from inside, but its source is no address of the inside",
@@ -165,6 +168,7 @@ impl DropReason {
             Self::PortsExhausted => Some("port-range"),
             Self::TableFull => Some("max-mappings"),
             Self::Quota => Some("max-mappings-per-host"),
+            Self::Rate => Some("mapping-rate-per-host"),
             Self::UdpBlocked | Self::TcpOnly => Some("type"),
             _ => None,
         }

@@ -12,6 +12,7 @@ use crate::behavior::{Behavior, Filtering, Kind, Mapping};
 use crate::outcome::{Drop, DropReason, Forward};
 use crate::packet::Packet;
 use crate::pool::Pool;
+use crate::rate::Rates;
 use crate::session::Sessions;
 use crate::table::{Shape, Table};
 use crate::tcp::{Connections, HeldSyns};
@@ -33,6 +34,8 @@ pub(crate) struct Translator<A> {
     /// Absent before the first TCP segment.
     pub(crate) connections: Option<Box<Connections<A>>>,
     pub(crate) held_syns: HeldSyns<A>,
+    /// Present where opening mappings is limited.
+    rates: Option<Box<Rates<A>>>,
     inside: Blocks<A>,
     timers: Timers,
     /// The port that was chosen last for each protocol.
@@ -80,6 +83,7 @@ impl<A: Address> Translator<A> {
             sessions: Sessions::default(),
             connections: None,
             held_syns: HeldSyns::default(),
+            rates: behavior.mapping_rate_per_host.map(|rate| Box::new(Rates::new(rate))),
             behavior,
             pool,
             inside,

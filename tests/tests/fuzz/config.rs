@@ -83,6 +83,7 @@ fn behavior(rng: &mut Generator) -> Behavior {
         port_hold: timeouts[7],
         max_mappings: *pick(rng, &[None, None, Some(6), Some(1), Some(0)]),
         max_mappings_per_host: *pick(rng, &[None, None, Some(2), Some(1), Some(0)]),
+        mapping_rate_per_host: *pick(rng, &[None, None, Some(2), Some(u32::MAX), Some(0)]),
         on_full: *pick(rng, OnFull::ALL),
     }
 }

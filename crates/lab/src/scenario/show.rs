@@ -293,6 +293,7 @@ fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
         ("port-block", behavior.port_block.map(u32::from)),
         ("max-mappings", behavior.max_mappings),
         ("max-mappings-per-host", behavior.max_mappings_per_host),
+        ("mapping-rate-per-host", behavior.mapping_rate_per_host),
     ];
     axes.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string()))));
     axes

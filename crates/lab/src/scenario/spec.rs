@@ -122,6 +122,8 @@ table! { "a nat-type";
         "max-mappings" max_mappings: Optional<Whole<1, 0xffff_ffff>>,
         /// The most mappings of each protocol that one internal host may have.
         "max-mappings-per-host" max_mappings_per_host: Optional<Whole<1, 0xffff_ffff>>,
+        /// The most mappings that one internal host may open in a second.
+        "mapping-rate-per-host" mapping_rate_per_host: Optional<Whole<1, 0xffff_ffff>>,
         /// What happens to a packet that would need one more.
         "on-full" on_full: Optional<OnFull>,
     }

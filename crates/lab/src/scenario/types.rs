@@ -155,6 +155,9 @@ impl NatTypeSpec {
             max_mappings_per_host: value(&self.max_mappings_per_host)
                 .map(Whole::fit)
                 .or(base.max_mappings_per_host),
+            mapping_rate_per_host: value(&self.mapping_rate_per_host)
+                .map(Whole::fit)
+                .or(base.mapping_rate_per_host),
             on_full: value(&self.on_full).unwrap_or(base.on_full),
         }
     }

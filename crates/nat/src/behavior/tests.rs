@@ -58,6 +58,7 @@ fn contradictions_name_their_field() {
         field(Behavior { max_mappings_per_host: Some(65000), ..base() }),
         Err("max-mappings-per-host")
     );
+    assert_eq!(field(Behavior { mapping_rate_per_host: Some(0), ..base() }), Err("mapping-rate-per-host"));
     assert_eq!(field(Behavior { port_block: Some(0), ..base() }), Err("port-block"));
     let narrow = Behavior { port_range: PortRange::new(5000, 5099), ..base() };
     assert_eq!(field(Behavior { port_block: Some(101), ..narrow }), Err("port-block"));

@@ -97,7 +97,7 @@ impl Behavior {
     /// All that is wrong, at most once for each field.
     pub fn contradictions(&self) -> Vec<BehaviorError> {
         let ports = [self.wrong_range(), self.wrong_step(), self.wrong_overloading(), self.wrong_block()];
-        let limits = [self.wrong_limit(), self.wrong_quota()];
+        let limits = [self.wrong_limit(), self.wrong_quota(), self.wrong_rate()];
         ports.into_iter().flatten().chain(self.zero_timeouts()).chain(limits.into_iter().flatten()).collect()
     }
 
@@ -160,6 +160,11 @@ impl Behavior {
         let table = self.max_mappings.unwrap_or(u32::MAX);
         let limit = if self.kind == Kind::Nat { table.min(self.ports_per_host()) } else { table };
         (limit > 0 && quota > limit).then_some(BehaviorError::QuotaAboveLimit { quota, limit })
+    }
+
+    fn wrong_rate(&self) -> Option<BehaviorError> {
+        let zero = self.mapping_rate_per_host == Some(0);
+        zero.then_some(BehaviorError::Zero { field: "mapping-rate-per-host" })
     }
 
     /// The most mappings of one protocol that the ports of one host allow.

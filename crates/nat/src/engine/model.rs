@@ -102,6 +102,7 @@ impl Bench {
             entries: Vec::new(),
             sessions: Vec::new(),
             connections: Vec::new(),
+            opened: Vec::new(),
             serial: 0,
             now: 0,
         };
@@ -312,7 +313,11 @@ fn behaviors() -> impl Strategy<Value = Behavior> {
         proptest::option::weighted(0.3, 3u16..9),
         one_of(Pooling::ALL),
     );
-    let limits = (proptest::option::weighted(0.3, 3u32..20), proptest::option::weighted(0.3, 1u32..4));
+    let limits = (
+        proptest::option::weighted(0.3, 3u32..20),
+        proptest::option::weighted(0.3, 1u32..4),
+        proptest::option::weighted(0.2, 5u32..60),
+    );
     (sides, ports, limits, timeouts()).prop_map(|(sides, ports, limits, timeouts)| {
         let mut behavior = Behavior {
             mapping: sides.0,
@@ -332,6 +337,7 @@ fn behaviors() -> impl Strategy<Value = Behavior> {
             pooling: ports.6,
             max_mappings: limits.0,
             max_mappings_per_host: limits.1.map(|quota| quota.min(limits.0.unwrap_or(quota))),
+            mapping_rate_per_host: limits.2,
             on_full: OnFull::Drop,
             udp_timeout: timeouts.0,
             udp_timeout_new: timeouts.1[0],

@@ -29,11 +29,17 @@ impl<A: Address> Translator<A> {
         if self.behavior.max_mappings_per_host.is_some_and(|max| mappings >= max) {
             return Err(DropReason::Quota);
         }
+        if self.rates.as_ref().is_some_and(|rates| !rates.allows(from.ip, self.latest)) {
+            return Err(DropReason::Rate);
+        }
         let (place, port) = if self.is_firewall() {
             (0, from.port)
         } else {
             self.allocate(host, protocol, from, to).ok_or(DropReason::PortsExhausted)?
         };
+        if let Some(rates) = &mut self.rates {
+            rates.spend(from.ip, self.latest);
+        }
         let mut record = Record::new(protocol, from, to, place, port);
         record.deadline = self.latest.saturating_add(self.timers.of(protocol).first);
         let slot = self.table.insert(self.latest, record);

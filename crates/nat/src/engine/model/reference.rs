@@ -44,6 +44,8 @@ pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
     pub(super) sessions: Vec<(Protocol, Endpoint, Endpoint, usize)>,
     pub(super) connections: Vec<Connection>,
+    /// When each host opened its mappings, all of them.
+    pub(super) opened: Vec<(IpAddr, u64)>,
     pub(super) serial: usize,
     pub(super) now: u64,
 }
@@ -157,6 +159,7 @@ impl Model {
             None => {
                 self.check_limits(protocol, from)?;
                 let external = self.check_choice(protocol, from, to, chosen)?;
+                self.opened.push((from.ip, self.now));
                 self.add(protocol, (from, external, to), false);
                 self.entries.len() - 1
             }
@@ -214,8 +217,22 @@ impl Model {
             {
                 Err(DropReason::Quota)
             }
+            _ if self.is_too_fast(from.ip) => Err(DropReason::Rate),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the host's bucket of tokens is empty, by emptying and filling it since the beginning.
+    fn is_too_fast(&self, host: IpAddr) -> bool {
+        let Some(rate) = self.behavior.mapping_rate_per_host.map(u128::from) else { return false };
+        let second = 1_000_000_000;
+        let (mut tokens, mut last) = (rate * second, 0);
+        let times = self.opened.iter().filter(|(other, _)| *other == host).map(|(_, at)| *at);
+        for (at, cost) in times.map(|at| (at, second)).chain([(self.now, 0)]) {
+            tokens = (tokens + u128::from(at - last) * rate).min(rate * second) - cost;
+            last = at;
+        }
+        tokens < second
     }
 
     fn block_of(&self, port: u16) -> Option<u16> {

@@ -230,6 +230,25 @@ fn rfc6888_req4_limits_each_subscriber_and_protocol() {
 }
 
 #[test]
+fn rfc6888_req4c_req5b_limits_how_fast_a_subscriber_opens_mappings() {
+    let mut nat = Bench::new(Behavior { mapping_rate_per_host: Some(2), ..base() });
+    let port = |n: u16| Endpoint { port: 9000 + n, ..ALICE };
+    nat.out(port(0), SERVER).expect("the first");
+    nat.tcp_port(port(0)).expect("the second, of another protocol");
+    assert_eq!(nat.out(port(1), SERVER), Err(DropReason::Rate));
+    nat.out(port(0), SERVER).expect("a mapping that stands goes on");
+    nat.out(BOB, SERVER).expect("another host");
+    nat.now = nat.now + Duration::from_millis(499);
+    assert_eq!(nat.out(port(1), SERVER), Err(DropReason::Rate));
+    nat.now = nat.now + Duration::from_millis(1);
+    nat.out(port(1), SERVER).expect("half a second allows one");
+    assert_eq!(nat.out(port(2), SERVER), Err(DropReason::Rate));
+    nat.wait(60);
+    nat.ports(ALICE, 2);
+    assert_eq!(nat.out(port(3), SERVER), Err(DropReason::Rate), "credit does not pile up");
+}
+
+#[test]
 fn a_port_block_is_one_for_all_protocols() {
     let mut nat = Bench::new(Behavior { port_block: Some(8), ..preset("EIM/APDF") });
     let block = |external: Result<Endpoint, DropReason>| (external.expect("a port").port - 1024) / 8;
