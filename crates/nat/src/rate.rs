@@ -44,7 +44,9 @@ impl<A: Ord + Copy> Rates<A> {
     }
 
     fn credit(&self, host: A, now: u64) -> u64 {
-        self.hosts.get(&host).map_or(self.full(), |credit| credit.grown(self.per_second, now).min(self.full()))
+        self.hosts
+            .get(&host)
+            .map_or(self.full(), |credit| credit.grown(self.per_second, now).min(self.full()))
     }
 
     fn full(&self) -> u64 {

@@ -238,9 +238,9 @@ fn rfc6888_req4c_req5b_limits_how_fast_a_subscriber_opens_mappings() {
     assert_eq!(nat.out(port(1), SERVER), Err(DropReason::Rate));
     nat.out(port(0), SERVER).expect("a mapping that stands goes on");
     nat.out(BOB, SERVER).expect("another host");
-    nat.now = nat.now + Duration::from_millis(499);
+    nat.now += Duration::from_millis(499);
     assert_eq!(nat.out(port(1), SERVER), Err(DropReason::Rate));
-    nat.now = nat.now + Duration::from_millis(1);
+    nat.now += Duration::from_millis(1);
     nat.out(port(1), SERVER).expect("half a second allows one");
     assert_eq!(nat.out(port(2), SERVER), Err(DropReason::Rate));
     nat.wait(60);
