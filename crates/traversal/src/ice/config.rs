@@ -33,6 +33,21 @@ pub enum Policy {
     Relay,
 }
 
+/// Which of the host's addresses are used and told: the four modes of RFC 8828 section 5.2. What an address is worth to
+/// whoever learns it is the application's to judge; so is the consent that the first mode needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// Mode 1, 'enumerate all addresses': every interface.
+    #[default]
+    All,
+    /// Mode 2, 'default route + associated local addresses': the interface that the default route of a family leaves by.
+    DefaultRouteAndLan,
+    /// Mode 3, 'default route only': the same interface, but its addresses are not told, only those that servers show.
+    DefaultRoute,
+    /// Mode 4, 'force proxy': all goes through a proxy. TURN servers stand for it, so this leaves relayed candidates alone.
+    Proxy,
+}
+
 /// The retransmission timeout of gathering and checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rto {
@@ -70,6 +85,7 @@ pub struct TurnServer {
 
 /// The configuration of an [`Agent`](super::Agent).
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Config {
     /// The role to start in.
     pub role: Role,
@@ -79,6 +95,15 @@ pub struct Config {
     pub turn_servers: Vec<TurnServer>,
     /// Which local candidates are used; default all.
     pub policy: Policy,
+    /// Which addresses of the host are used and told; default all.
+    pub addresses: Addresses,
+    /// Whether this is a lite agent (RFC 8445 section 2.5): it has host candidates only, answers checks and sends none.
+    /// Default no.
+    pub lite: bool,
+    /// Whether a hard ICMP error fails the pair whose check it is about (RFC 8445 section 7.2.5.2.2). Default no: an error
+    /// is easily forged, and a NAT that says so today lets in tomorrow. Transactions with servers always end with one
+    /// (RFC 8489 section 6.2.1).
+    pub heed_icmp: bool,
     /// How long a controlling agent with a valid relayed pair hopes for one without relay; default 2 s. It counts from
     /// the first valid relayed pair.
     pub relay_wait: Duration,
@@ -100,12 +125,20 @@ impl Config {
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),
             policy: Policy::All,
+            addresses: Addresses::All,
+            lite: false,
+            heed_icmp: false,
             relay_wait: Duration::from_secs(2),
             rto: Rto::Fixed(Rto::MIN),
             ta: Duration::from_millis(50),
             max_pairs: 100,
             consent: true,
         }
+    }
+
+    /// Whether nothing but relayed candidates is used.
+    pub(crate) const fn relays_only(&self) -> bool {
+        matches!(self.policy, Policy::Relay) || matches!(self.addresses, Addresses::Proxy)
     }
 
     /// The pace: transactions "MUST NOT be sent more often than once every 5 ms" (RFC 8445 section 14.2).

@@ -34,6 +34,15 @@ pub enum Event {
         /// Why.
         why: GatherFailure,
     },
+    /// A TURN server has another one asked instead (RFC 8489 section 10).
+    Redirected {
+        /// The host candidate it was asked from.
+        base: Endpoint,
+        /// The server that was configured.
+        from: Endpoint,
+        /// The other server.
+        to: Endpoint,
+    },
     /// All local candidates of the session have been told: signal it (RFC 8838 section 13).
     EndOfCandidates {
         /// The local username fragment, which names the session.
@@ -120,7 +129,8 @@ pub enum Event {
         /// Whether it is installed.
         granted: bool,
     },
-    /// The role changed after a conflict (RFC 8445 sections 7.2.5.1 and 7.3.1.1).
+    /// The role changed after a conflict (RFC 8445 sections 7.2.5.1 and 7.3.1.1), or because the peer is lite (section
+    /// 6.1.1).
     RoleSwitched {
         /// The new role.
         role: Role,
@@ -217,6 +227,8 @@ pub enum GatherFailure {
     Timeout,
     /// It answered with an error of this code.
     Rejected(u16),
+    /// A hard ICMP error came instead of an answer (RFC 8489 section 6.2.1).
+    Unreachable,
     /// Its answers were not made with the credential.
     Unauthentic,
     /// Its answer made no sense.
@@ -273,6 +285,8 @@ pub enum CheckFailure {
     RoleConflict,
     /// The peer answered with an error of this code (RFC 8445 section 7.2.5.2.4).
     Rejected(u16),
+    /// A hard ICMP error came (RFC 8445 section 7.2.5.2.2).
+    Unreachable,
     /// The success response has no XOR-MAPPED-ADDRESS, or an attribute that must be understood and is not.
     Malformed,
 }

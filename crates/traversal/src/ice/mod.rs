@@ -2,10 +2,10 @@
 //!
 //! An [`Agent`] has one data stream of one component, over UDP. It is driven as every machine here:
 //!
-//! 1. tell it of its sockets ([`Agent::add_local`]), then [`Agent::gather`];
+//! 1. tell it of its sockets ([`Agent::add_interfaces`] or [`Agent::add_local`]), then [`Agent::gather`];
 //! 2. carry [`Event::LocalCandidate`], [`Event::EndOfCandidates`] and [`Agent::credentials`] to the peer, and the peer's
 //!    to [`Agent::add_remote_candidate`], [`Agent::end_of_remote_candidates`] and [`Agent::set_remote_credentials`], in
-//!    order;
+//!    order; tell whether the peer is lite ([`Agent::set_remote_lite`]) before its credentials;
 //! 3. hand it what arrives on its sockets ([`Agent::handle_input`]);
 //! 4. send what it wants sent ([`Agent::poll_transmit`]) and heed what it tells ([`Agent::poll_event`]);
 //! 5. call [`Agent::handle_timeout`] when [`Agent::poll_timeout`] says so.
@@ -21,8 +21,7 @@
 //!   answered but not paired, since such a chain has no end;
 //! - a nomination that fails before the PAC timer has run out leaves other pairs their chance (RFC 8863 section 4).
 //!
-//! It does not do lite agents, several components or streams, TCP candidates, aggressive nomination, or ICMP errors
-//! (RFC 8445 section 7.2.5.2.2 leaves them to the agent).
+//! It does not do several components or streams, TCP candidates, or aggressive nomination.
 
 mod agent;
 mod candidate;
@@ -37,7 +36,7 @@ mod pair;
 pub use agent::{Agent, SendError, State};
 pub(crate) use candidate::is_ice_char;
 pub use candidate::{Candidate, CandidateError, CandidateType, Foundation, priority};
-pub use config::{Config, Policy, Role, Rto, TurnServer};
+pub use config::{Addresses, Config, Policy, Role, Rto, TurnServer};
 pub use credentials::{Credentials, CredentialsError};
 pub use event::{
     CheckAnswer, CheckFailure, ConsentLoss, Event, Failure, GatherFailure, GatheringState, Ignored,

@@ -102,3 +102,27 @@ impl Pair {
         self.third_try = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8445_6_1_2_3_priority_of_a_pair_by_the_formula() {
+        let (host, reflexive) = (2_130_706_431, 1_694_498_815);
+        // 2^32 * MIN(G, D) + 2 * MAX(G, D) + (G > D ? 1 : 0): G is the controlling agent's.
+        assert_eq!(pair_priority(Role::Controlling, host, reflexive), 7_277_816_997_797_167_103);
+        assert_eq!(pair_priority(Role::Controlling, reflexive, host), 7_277_816_997_797_167_102);
+        assert_eq!(pair_priority(Role::Controlling, host, host), 9_151_314_442_783_293_438);
+        assert_eq!(pair_priority(Role::Controlling, 1, 2), (1 << 32) + 4);
+        let most = 0x7FFF_FFFF;
+        assert_eq!(pair_priority(Role::Controlling, most, most), (1 << 63) - 2);
+        // Both agents come to the same value.
+        for (one, other) in [(host, reflexive), (reflexive, host), (host, host), (1, most)] {
+            assert_eq!(
+                pair_priority(Role::Controlling, one, other),
+                pair_priority(Role::Controlled, other, one)
+            );
+        }
+    }
+}

@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use thiserror::Error;
 
 use crate::Transmit;
+use crate::stun::client::RtoCache;
 use crate::stun::{
     AttributeType, Class, Key, Message, Method, PasswordAlgorithm, Schedule, Transactions, is_channel_data,
 };
@@ -46,6 +47,9 @@ pub struct Client {
     credentials: Option<Credentials>,
     state: State,
     transactions: Transactions<Request>,
+    rtos: RtoCache,
+    /// The servers that sent the client on to another, and when.
+    asked: Vec<(Endpoint, Timestamp)>,
     permissions: BTreeMap<IpAddr, Permission>,
     channels: BTreeMap<Endpoint, Channel>,
     /// Which peer a channel is bound to, or being bound to.
@@ -66,6 +70,11 @@ pub enum Event {
         mapped: Endpoint,
         /// Until the allocation would expire; it is refreshed before.
         lifetime: Duration,
+    },
+    /// The server has another one asked instead (RFC 8489 section 10).
+    Redirected {
+        /// The other server.
+        server: Endpoint,
     },
     /// There is no allocation, or no longer.
     Failed(Failure),
@@ -120,6 +129,9 @@ pub enum Failure {
     /// No response came.
     #[error("the server does not respond")]
     Timeout,
+    /// A hard ICMP error came (RFC 8489 section 6.2.1).
+    #[error("the server cannot be reached")]
+    Unreachable,
     /// Responses came, but none made with the client's key (RFC 8489 section 9.2.5).
     #[error("the server's responses are not authentic")]
     IntegrityViolated,
@@ -130,7 +142,8 @@ pub enum Failure {
         code: u16,
         /// The reason phrase.
         reason: String,
-        /// The server to try instead, where the code is 300 (RFC 8489 section 10).
+        /// The server to try instead, where the code is 300 (RFC 8489 section 10): one that the client has been at already,
+        /// or of another family.
         alternate: Option<Endpoint>,
     },
     /// The response lacks what it must have, or has what is not understood.
@@ -194,6 +207,8 @@ impl Client {
             credentials: None,
             state: State::Allocating { closing: false },
             transactions: Transactions::default(),
+            rtos: RtoCache::default(),
+            asked: Vec::new(),
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
             numbers: BTreeMap::new(),
@@ -201,11 +216,11 @@ impl Client {
             events: VecDeque::new(),
             buffer: Vec::new(),
         };
-        client.request(now, Purpose::Allocate, 0);
+        client.request(now, Purpose::Allocate);
         client
     }
 
-    /// The server.
+    /// The server, which may be another than was configured once it has been redirected.
     pub const fn server(&self) -> Endpoint {
         self.config.server
     }
@@ -255,14 +270,22 @@ impl Client {
         self.transactions.handle_timeout(now);
         while let Some(request) = self.transactions.poll_expired() {
             let failure = if request.discarded { Failure::IntegrityViolated } else { Failure::Timeout };
+            self.rtos.note(now, self.config.server.ip, None);
             self.fail(request.purpose, failure);
         }
         if let State::Active { refresh, .. } = &mut self.state {
             if refresh.is_some_and(|due| due <= now) {
                 *refresh = None;
-                self.request(now, Purpose::Refresh, 0);
+                self.request(now, Purpose::Refresh);
             }
             self.refresh_peers(now);
+        }
+    }
+
+    /// Takes a hard ICMP error about something sent to the server: what is under way has failed.
+    pub fn handle_unreachable(&mut self) {
+        for request in self.transactions.give_up() {
+            self.fail(request.purpose, Failure::Unreachable);
         }
     }
 
@@ -273,7 +296,7 @@ impl Client {
             State::Active { .. } => {
                 self.let_go();
                 self.state = State::Closing;
-                self.request(now, Purpose::Delete, 0);
+                self.request(now, Purpose::Delete);
             }
             State::Closing | State::Over => {}
         }

@@ -1,9 +1,9 @@
 //! Local and remote candidates: told, taken and learnt.
 
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_packet::{Endpoint, Family, Timestamp};
 
 use crate::ice::candidate::{COMPONENT, Candidate, CandidateType, priority};
-use crate::ice::config::Policy;
+use crate::ice::config::Addresses;
 use crate::ice::event::{Event, GatheringState, RemoteOutcome, Side};
 use crate::ice::pair::PairAddresses;
 
@@ -14,15 +14,37 @@ use super::{Agent, Base, Via};
 const MAX_REMOTES: usize = 200;
 
 impl Agent {
+    /// Adds the sockets of all the host's interfaces, an interface each, the one with the default route first. The
+    /// families are given their places by RFC 8421 section 4, and which interfaces count is up to [`Addresses`].
+    pub fn add_interfaces(&mut self, now: Timestamp, interfaces: &[Vec<Endpoint>]) {
+        for base in interleave(self.routes(interfaces)) {
+            self.add_local(now, base);
+        }
+    }
+
+    /// The sockets that may be used: all, or for each family those of the first interface that has it.
+    fn routes(&self, interfaces: &[Vec<Endpoint>]) -> Vec<Endpoint> {
+        let all = interfaces.iter().flatten().copied();
+        if self.config.addresses == Addresses::All {
+            return all.collect();
+        }
+        let is_default = |base: &Endpoint| {
+            let has_family = |other: &Endpoint| other.family() == base.family();
+            let default = interfaces.iter().find(|interface| interface.iter().any(has_family));
+            default.is_some_and(|interface| interface.contains(base))
+        };
+        all.filter(is_default).collect()
+    }
+
     /// Adds a socket of the host, whose address is a host candidate and the base of others. Those added first are
-    /// preferred (RFC 8445 section 5.1.2.1, RFC 8421 section 4). After [`Event::EndOfCandidates`] it counts from the next
-    /// restart on (RFC 8838 section 13).
+    /// preferred (RFC 8445 section 5.1.2.1). After [`Event::EndOfCandidates`] it counts from the next restart on (RFC 8838
+    /// section 13).
     pub fn add_local(&mut self, now: Timestamp, base: Endpoint) {
         if self.base_at(base).is_some() {
             return;
         }
-        let preference = self.free_preference();
-        self.bases.push(Base { address: base, via: Via::Socket, preference, freed: false });
+        let preference = if self.config.lite { self.lite_preference(base) } else { self.free_preference() };
+        self.bases.push(Base { address: base, via: Via::Socket, preference, freed: false, hidden: false });
         if self.session.gathering != GatheringState::Complete {
             let place = self.bases.len() - 1;
             self.offer_base(now, place);
@@ -171,11 +193,14 @@ impl Agent {
             Via::Gone => return,
         };
         self.bases[place].freed = false;
+        self.bases[place].hidden = via == Via::Socket && self.config.addresses == Addresses::DefaultRoute;
+        // Where the host keeps its addresses to itself, so does it the address that only the relay knows it by.
+        let related = related.filter(|_| !self.config.relays_only());
         let foundation = self.gatherer.foundation(kind, address, server);
         let priority = priority(kind, preference);
         let candidate = Candidate { foundation, component: COMPONENT, priority, address, kind, related };
         self.session.locals.push(Local { candidate, base: place });
-        if self.is_used(place) {
+        if self.is_used(place) && !self.bases[place].hidden {
             // Told before it is paired: "a Trickle ICE agent MUST NOT pair a local candidate until it has been trickled"
             // (RFC 8838 section 10).
             self.events.push_back(Event::LocalCandidate { candidate, server });
@@ -183,11 +208,20 @@ impl Agent {
         }
     }
 
-    /// Takes the mapped address that `server` saw of a base. Redundant ones are dropped (RFC 8445 section 5.1.3).
-    pub(super) fn offer_reflexive(&mut self, base: usize, mapped: Endpoint, server: Endpoint, nth: usize) {
-        if self.config.policy == Policy::Relay {
+    /// Takes the mapped address that `server` saw of a base. Redundant ones are dropped (RFC 8445 section 5.1.3). A base
+    /// that is not told itself is paired from the first of them on.
+    pub(super) fn offer_reflexive(
+        &mut self,
+        now: Timestamp,
+        base: usize,
+        mapped: Endpoint,
+        server: Endpoint,
+        nth: usize,
+    ) {
+        if self.config.relays_only() {
             return;
         }
+        let hidden = std::mem::replace(&mut self.bases[base].hidden, false);
         let address = self.bases[base].address;
         let kind = CandidateType::ServerReflexive;
         let preference = self.bases[base].preference_of(nth);
@@ -197,7 +231,7 @@ impl Agent {
             priority: priority(kind, preference),
             address: mapped,
             kind,
-            related: Some(address),
+            related: Some(address).filter(|_| self.config.addresses != Addresses::DefaultRoute),
         };
         let mut same = self.session.locals.iter_mut();
         match same.find(|local| local.candidate.address == mapped && local.base == base) {
@@ -207,16 +241,40 @@ impl Agent {
                 self.recompute_priorities();
                 self.refresh_selected();
             }
+            // There is no NAT, so the address is no secret.
+            Some(&mut Local { candidate, .. }) if hidden => {
+                self.events.push_back(Event::LocalCandidate { candidate, server: None });
+                return self.pair_base(now, base);
+            }
             Some(_) => return,
             None => self.session.locals.push(Local { candidate, base }),
         }
         self.events.push_back(Event::LocalCandidate { candidate, server: Some(server) });
+        if hidden {
+            self.pair_base(now, base);
+        }
     }
 
     /// Whether checks go from a base and are answered at it.
     pub(super) fn is_used(&self, base: usize) -> bool {
         let Base { via, freed, .. } = self.bases[base];
-        !freed && (self.config.policy == Policy::All || via != Via::Socket)
+        !freed && !(self.config.relays_only() && via == Via::Socket)
+    }
+}
+
+/// Sockets in the order of their local preference: some of IPv6 for a head start, then one of each family in turn.
+/// "Hi = (N_4 + N_6) / N_4, where Hi = head start before intermingling starts" (RFC 8421 section 4).
+fn interleave(bases: Vec<Endpoint>) -> Vec<Endpoint> {
+    let (v4, v6): (Vec<_>, Vec<_>) = bases.into_iter().partition(|base| base.family() == Family::V4);
+    let head_start = (v4.len() + v6.len()).checked_div(v4.len()).unwrap_or(usize::MAX).min(v6.len());
+    let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+    let mut order: Vec<_> = v6.by_ref().take(head_start).collect();
+    loop {
+        let round = [v4.next(), v6.next()];
+        if round == [None, None] {
+            return order;
+        }
+        order.extend(round.into_iter().flatten());
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use natbed_packet::Timestamp;
 
+use crate::ice::candidate::Candidate;
 use crate::ice::config::Role;
 use crate::ice::consent::Consent;
 use crate::ice::event::{Event, Failure, SelectedPair};
@@ -13,6 +14,7 @@ use crate::ice::pair::{Pair, PairState};
 use crate::stun::Schedule;
 
 use super::keep::Selected;
+use super::session::Peer;
 use super::{Agent, State, Via};
 
 /// "Once a checklist has reached the Completed state, the agent SHOULD wait an additional three seconds" (RFC 8445
@@ -23,6 +25,7 @@ impl Agent {
     /// Draws the conclusions that are due at `now`.
     pub(super) fn conclude(&mut self, now: Timestamp) {
         match self.session.state {
+            State::Running if self.config.lite => self.conclude_lite(now),
             State::Running => {
                 self.start_relay_wait(now);
                 self.consider_nomination(now);
@@ -102,24 +105,38 @@ impl Agent {
         let Some(peer) = self.session.peer.clone() else { return };
         let pair = self.session.checklist.get(place);
         let (base, remote) = (pair.base, pair.remote);
+        self.session.checklist.keep_only(place);
+        self.session.free = Some(now + FREE_AFTER);
+        self.complete(now, base, self.session.locals[valid.local].candidate, remote, peer);
+        let remote = self.session.remotes[remote].candidate.address;
+        self.bind_channel(now, base, remote);
+    }
+
+    /// Has data go between `local`, whose base is at the place `base`, and the remote candidate at the place `remote`.
+    pub(super) fn complete(
+        &mut self,
+        now: Timestamp,
+        base: usize,
+        local: Candidate,
+        remote: usize,
+        peer: Peer,
+    ) {
         let pair = SelectedPair {
-            local: self.session.locals[valid.local].candidate,
+            local,
             remote: self.session.remotes[remote].candidate,
             base: self.bases[base].address,
             relayed: self.relayed(base, remote) == Relayed::Yes,
         };
-        let consent = Consent::new(now, self.config.consent, &mut self.rng);
+        // "an ICE-lite agent does not generate consent checks" (RFC 7675 section 1).
+        let consent = Consent::new(now, self.config.consent && !self.config.lite, &mut self.rng);
         self.selected = Some(Selected { base, pair, peer, consent });
         self.previous = None;
         let session = &mut self.session;
         session.state = State::Completed;
-        session.checklist.keep_only(place);
         session.checks.clear();
         session.valid.clear();
         (session.nominating, session.reconsider, session.pac) = (None, None, None);
-        session.free = Some(now + FREE_AFTER);
         self.events.push_back(Event::Selected(pair));
-        self.bind_channel(now, base, pair.remote.address);
     }
 
     /// RFC 8445 section 7.2.5.4, but not "while the [PAC] timer is still running" (RFC 8863 section 4). When it has run
@@ -161,7 +178,7 @@ impl Agent {
     }
 
     /// RFC 8445 section 8.3.1.
-    fn free_candidates(&mut self, now: Timestamp) {
+    pub(super) fn free_candidates(&mut self, now: Timestamp) {
         self.session.free = None;
         let Some(selected) = self.selected.as_ref().map(|selected| selected.base) else { return };
         for place in (0..self.bases.len()).filter(|&place| place != selected) {

@@ -9,6 +9,7 @@ use natbed_packet::{Endpoint, Timestamp};
 
 use crate::ice::candidate::{CandidateType, Foundation};
 use crate::ice::event::{Event, GatherFailure, GatheringState};
+use crate::stun::client::RtoCache;
 use crate::stun::{BindingClient, BindingEvent, BindingFailure, Schedule};
 
 use super::relay::Relay;
@@ -51,6 +52,8 @@ pub(super) struct Gatherer {
     /// Mappings to be kept alive: base, server and its place in the configuration.
     mappings: Vec<(usize, Endpoint, usize)>,
     refresh: Option<Timestamp>,
+    /// What is known of the round trips to STUN servers.
+    rtos: RtoCache,
     /// What foundations stand for, by their number less one.
     foundations: Vec<(CandidateType, IpAddr, Option<IpAddr>)>,
 }
@@ -133,7 +136,8 @@ impl Agent {
     /// Queues the servers of a socket's family, STUN before TURN.
     pub(super) fn ask_servers(&mut self, base: usize) {
         let Base { address, via, .. } = self.bases[base];
-        if via != Via::Socket {
+        // "Lite implementations only utilize host candidates" (RFC 8445 section 5.2).
+        if via != Via::Socket || self.config.lite {
             return;
         }
         let stun = self.config.stun_servers.iter().enumerate();
@@ -161,7 +165,8 @@ impl Agent {
     }
 
     fn ask_stun(&mut self, now: Timestamp, base: usize, nth: usize, server: Endpoint, refresh: bool) {
-        let schedule = self.gather_schedule();
+        let mut schedule = self.gather_schedule();
+        schedule.rto = self.gatherer.rtos.rto(now, server.ip, schedule.rto);
         let local = self.bases[base].address;
         let client = BindingClient::new(now, local, server, schedule, &mut self.rng);
         self.gatherer.bindings.push(Binding { base, nth, server, client, refresh });
@@ -183,10 +188,21 @@ impl Agent {
         from: Endpoint,
         payload: &Bytes,
     ) -> bool {
-        let mut bindings = self.gatherer.bindings.iter_mut();
+        let (mut bindings, rng) = (self.gatherer.bindings.iter_mut(), &mut self.rng);
         bindings.any(|binding| {
-            binding.base == base && binding.server == from && binding.client.handle_input(from, payload)
+            binding.base == base
+                && binding.server == from
+                && binding.client.handle_input(now, from, payload, rng)
         }) || self.relay_input(now, base, from, payload)
+    }
+
+    /// Ends what is under way with a server that a hard ICMP error says cannot be reached.
+    pub(super) fn gather_unreachable(&mut self, base: usize, server: Endpoint) {
+        let bindings = self.gatherer.bindings.iter_mut();
+        for binding in bindings.filter(|binding| binding.base == base && binding.server == server) {
+            binding.client.handle_unreachable();
+        }
+        self.relay_unreachable(base, server);
     }
 
     /// Takes what the clients have to send and to tell.
@@ -215,6 +231,7 @@ impl Agent {
 
     fn take_binding(&mut self, now: Timestamp, binding: &Binding, event: BindingEvent) {
         let &Binding { base, nth, server, refresh, .. } = binding;
+        self.gatherer.rtos.note(now, server.ip, binding.client.round_trip());
         if refresh {
             return;
         }
@@ -222,11 +239,12 @@ impl Agent {
             BindingEvent::Mapped(mapped) => {
                 self.gatherer.mappings.push((base, server, nth));
                 self.gatherer.refresh.get_or_insert(now + REFRESH);
-                self.offer_reflexive(base, mapped, server, nth);
+                self.offer_reflexive(now, base, mapped, server, nth);
             }
             BindingEvent::Failed(failure) => {
                 let why = match failure {
                     BindingFailure::Timeout => GatherFailure::Timeout,
+                    BindingFailure::Unreachable => GatherFailure::Unreachable,
                     BindingFailure::Rejected { code, .. } => GatherFailure::Rejected(code),
                     BindingFailure::Unusable => GatherFailure::Malformed,
                 };

@@ -5,11 +5,13 @@ mod check;
 mod conclude;
 mod gather;
 mod keep;
+mod lite;
 mod pairing;
 mod relay;
 mod request;
 mod response;
 mod session;
+mod unreachable;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -37,12 +39,14 @@ use self::session::{Peer, Secret, Session};
 /// seconds" (RFC 8863 section 4).
 const PAC: Duration = Duration::from_millis(39_500);
 
-/// A full ICE agent (RFC 8445) with one component of one data stream.
+/// An ICE agent (RFC 8445), full or lite, with one component of one data stream.
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
     rng: Xoshiro256PlusPlus,
     role: Role,
+    /// Whether the peer is lite.
+    remote_lite: bool,
     tie_breaker: u64,
     bases: Vec<Base>,
     gatherer: Gatherer,
@@ -71,6 +75,8 @@ struct Base {
     preference: u16,
     /// Whether it is neither used nor served any more.
     freed: bool,
+    /// Whether nothing is checked from it, as no candidate of it has been told.
+    hidden: bool,
 }
 
 /// How a base reaches the network.
@@ -127,7 +133,8 @@ impl Agent {
     pub fn new(config: Config, mut rng: Xoshiro256PlusPlus) -> Self {
         let session = Session::new(config.max_pairs, &mut rng);
         Self {
-            role: config.role,
+            role: if config.lite { Role::Controlled } else { config.role },
+            remote_lite: false,
             tie_breaker: rng.random(),
             bases: Vec::new(),
             gatherer: Gatherer::default(),
@@ -209,7 +216,8 @@ impl Agent {
             username: format!("{}:{}", credentials.ufrag(), self.credentials().ufrag()),
             key: Key::short_term(credentials.password()),
         });
-        self.session.pac = Some(now + PAC);
+        // A lite agent waits for as long as it takes: it has no checks that could fail.
+        self.session.pac = (!self.config.lite).then_some(now + PAC);
         self.take_up_early_checks(now);
         self.settle(now);
     }

@@ -33,13 +33,18 @@ impl Agent {
     /// redundant pairs (RFC 8445 section 6.1.2.4).
     fn pair(&mut self, now: Timestamp, base: usize, remote: usize) {
         let pair = self.addresses(base, remote);
-        let wanted = self.session.state == State::Running && self.is_used(base) && may_pair(pair);
+        let wanted = self.session.state == State::Running && self.is_checked_from(base) && may_pair(pair);
         if !wanted || self.session.checklist.find(base, remote).is_some() {
             return;
         }
         let Some(new) = self.new_pair(base, remote) else { return };
         let insertion = self.session.checklist.insert(new);
         self.note_insertion(now, insertion, pair);
+    }
+
+    /// Whether checks go out from a base. "A lite implementation does not generate connectivity checks" (RFC 8445 section 2.5).
+    fn is_checked_from(&self, base: usize) -> bool {
+        self.is_used(base) && !self.bases[base].hidden && !self.config.lite
     }
 
     /// Finds the pair that a check came on, or forms it, and has it checked in turn (RFC 8445 section 7.3.1.4). `None`
@@ -154,7 +159,7 @@ impl Agent {
 
 /// "IPv6 link-local addresses MUST NOT be paired with other than link-local addresses" (RFC 8445 section 6.1.2.2), nor
 /// one family with the other.
-fn may_pair(pair: PairAddresses) -> bool {
+pub(super) fn may_pair(pair: PairAddresses) -> bool {
     let link_local = |endpoint: Endpoint| match endpoint.ip {
         IpAddr::V4(_) => false,
         IpAddr::V6(ip) => ip.is_unicast_link_local(),

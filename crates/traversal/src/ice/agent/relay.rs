@@ -13,6 +13,7 @@ use crate::ice::pair::PairState;
 use crate::turn::client::{self, Client, Failure};
 
 use super::gather::Gatherer;
+use super::unreachable::is_hard_on_the_wire;
 use super::{Agent, Base, Via};
 
 /// How often an Allocate request is tried while an old allocation is in its way (437, RFC 8656 section 7.3).
@@ -99,6 +100,14 @@ impl Agent {
     ) -> bool {
         let mut relays = self.gatherer.relays.iter_mut().rev().filter(|relay| relay.socket == socket);
         relays.any(|relay| relay.client.handle_input(now, from, payload))
+    }
+
+    /// Ends what is under way with a TURN server that cannot be reached.
+    pub(super) fn relay_unreachable(&mut self, socket: usize, server: Endpoint) {
+        let relays = self.gatherer.relays.iter_mut();
+        for relay in relays.filter(|relay| relay.socket == socket && relay.client.server() == server) {
+            relay.client.handle_unreachable();
+        }
     }
 
     pub(super) fn relay_transmit(&mut self, now: Timestamp, relay: usize, to: Endpoint, payload: &Bytes) {
@@ -209,6 +218,16 @@ impl Agent {
                 self.events.push_back(Event::Permission { relayed, peer, granted: false });
                 self.fail_pairs(|pair, remote| pair == base && remote.ip == peer);
             }
+            (client::Event::Redirected { server }, Progress::Allocating) => {
+                let (base, from) =
+                    (self.bases[relay.socket].address, self.config.turn_servers[relay.nth].address);
+                self.events.push_back(Event::Redirected { base, from, to: server });
+            }
+            (client::Event::PeerError { peer, icmp_type, code, .. }, Progress::Allocated(base))
+                if is_hard_on_the_wire(peer.family(), icmp_type, code) =>
+            {
+                self.fail_unreachable(now, base, peer);
+            }
             (client::Event::Received { peer, payload }, Progress::Allocated(base)) => {
                 self.handle_packet(now, base, peer, &payload);
             }
@@ -221,9 +240,15 @@ impl Agent {
         let (socket, nth, server) = (relay.socket, relay.nth, relay.client.server());
         relay.progress = Progress::Allocated(self.bases.len());
         let preference = self.bases[socket].preference_of(nth);
-        self.bases.push(Base { address: relayed, via: Via::Relay(place), preference, freed: false });
+        self.bases.push(Base {
+            address: relayed,
+            via: Via::Relay(place),
+            preference,
+            freed: false,
+            hidden: false,
+        });
         // "the Allocate [response] provides the agent with a server-reflexive candidate" too (RFC 8445 section 5.1.1.2).
-        self.offer_reflexive(socket, mapped, server, self.config.stun_servers.len() + nth);
+        self.offer_reflexive(now, socket, mapped, server, self.config.stun_servers.len() + nth);
         self.offer_base(now, self.bases.len() - 1);
     }
 
@@ -253,6 +278,7 @@ impl Agent {
 fn gather_failure(failure: &Failure) -> GatherFailure {
     match failure {
         Failure::Timeout => GatherFailure::Timeout,
+        Failure::Unreachable => GatherFailure::Unreachable,
         Failure::IntegrityViolated => GatherFailure::Unauthentic,
         Failure::Rejected { code, .. } => GatherFailure::Rejected(*code),
         Failure::Unusable => GatherFailure::Malformed,

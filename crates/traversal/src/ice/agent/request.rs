@@ -106,7 +106,8 @@ impl Agent {
             return Err(UNKNOWN_ATTRIBUTE);
         }
         let priority = message.priority().ok_or(BAD_REQUEST)?;
-        if current && self.session.state == State::Running {
+        // Conflicts are for full agents to detect: a lite one controls no full one (RFC 8445 sections 6.1.1 and 7.3.1).
+        if current && self.session.state == State::Running && !self.config.lite {
             self.settle_roles(message)?;
         }
         Ok(priority)
@@ -133,6 +134,9 @@ impl Agent {
             return;
         }
         let Request { base, source, priority, use_candidate } = request;
+        if self.config.lite {
+            return self.take_lite_check(now, base, source, priority, use_candidate);
+        }
         let first = !std::mem::replace(&mut self.session.peer_seen, true);
         if first {
             self.wake();

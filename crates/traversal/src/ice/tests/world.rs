@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use natbed_packet::{Endpoint, Timestamp};
+use natbed_packet::{Endpoint, IcmpErrorKind, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::ice::{
     Agent, Candidate, Config, Credentials, Event, GatheringState, Role, SelectedPair, TurnServer,
 };
-use crate::stun::BindingServer;
+use crate::stun::{BindingServer, is_stun};
 use crate::turn::server::{Config as TurnConfig, Effect};
 use crate::turn::{ClientSocket, PeerSocket, RelayedAddress, Server};
 
@@ -152,6 +152,7 @@ enum Action {
 
 #[derive(Clone)]
 enum Signal {
+    Lite,
     Credentials(Credentials),
     Candidate(Candidate),
     End,
@@ -298,6 +299,17 @@ impl World {
         self.trickles = false;
     }
 
+    /// Has the TURN server meet an ICMP error about what it relayed.
+    pub(super) fn relay_error(&mut self, relayed: Endpoint, peer: Endpoint, error: IcmpErrorKind) {
+        self.turn.handle_peer_error(self.now, RelayedAddress(relayed), PeerSocket(peer), error);
+        self.drain_turn();
+    }
+
+    /// Drops the signals to a side that are on their way.
+    pub(super) fn hold_signals_to(&mut self, held: usize) {
+        self.queue.retain(|_, action| !matches!(action, Action::Signal { side, .. } if *side == held));
+    }
+
     /// Has a side signal no candidate.
     pub(super) fn mute(&mut self, side: usize) {
         self.sides[side].mute = true;
@@ -341,6 +353,7 @@ impl World {
         match action {
             Action::Start { side } => self.begin(side),
             Action::Signal { side, signal } => self.tell(side, |now, agent| match signal {
+                Signal::Lite => agent.set_remote_lite(true),
                 Signal::Credentials(credentials) => agent.set_remote_credentials(now, &credentials),
                 Signal::Candidate(candidate) => agent.add_remote_candidate(now, candidate),
                 Signal::End => agent.end_of_remote_candidates(now),
@@ -355,10 +368,12 @@ impl World {
 
     fn begin(&mut self, side: usize) {
         let credentials = self.sides[side].agent.credentials().clone();
-        self.signal(side, Signal::Credentials(credentials));
-        for base in self.sides[side].bases.clone() {
-            self.tell(side, |now, agent| agent.add_local(now, base));
+        if self.sides[side].agent.is_lite() {
+            self.signal(side, Signal::Lite);
         }
+        self.signal(side, Signal::Credentials(credentials));
+        let interfaces: Vec<_> = self.sides[side].bases.iter().map(|base| vec![*base]).collect();
+        self.tell(side, |now, agent| agent.add_interfaces(now, &interfaces));
         self.tell(side, |now, agent| agent.gather(now));
     }
 
@@ -376,6 +391,8 @@ impl World {
         while let Some(transmit) = self.sides[side].agent.poll_transmit() {
             let (from, to, payload) = (transmit.from, transmit.to, transmit.payload);
             self.packets += 1;
+            // RFC 8489 section 6.1, for IPv4 where the path MTU is unknown.
+            assert!(!is_stun(&payload) || payload.len() < 548, "{} octets", payload.len());
             self.schedule(Duration::from_micros(100), Action::Leave { side, from, to, payload });
         }
         let trickles = self.trickles && !self.sides[side].mute;

@@ -1,6 +1,7 @@
 //! The client of the Binding method: asks a server what address it sees.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use natbed_packet::{Endpoint, Timestamp};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -9,10 +10,19 @@ use super::{Schedule, Transactions};
 use crate::Transmit;
 use crate::stun::{AttributeType, Builder, Class, Message, Method, TransactionId};
 
+/// "The number of times SHOULD be limited to 4": how often a request is sent again after a 5xx response (RFC 8489 section
+/// 6.3.4).
+pub(crate) const MAX_SERVER_ERRORS: u8 = 4;
+
 /// Asks one server once for the mapped address of one socket (RFC 8489 section 2).
 #[derive(Clone, Debug)]
 pub struct BindingClient {
-    transactions: Transactions<()>,
+    local: Endpoint,
+    server: Endpoint,
+    schedule: Schedule,
+    /// The tag counts the 5xx responses before.
+    transactions: Transactions<u8>,
+    round_trip: Option<Duration>,
     events: VecDeque<BindingEvent>,
 }
 
@@ -37,6 +47,8 @@ pub enum BindingFailure {
         /// The reason phrase.
         reason: String,
     },
+    /// A hard ICMP error came (RFC 8489 section 6.2.1).
+    Unreachable,
     /// The success response has no mapped address, or an attribute that must be understood and is not.
     Unusable,
 }
@@ -50,24 +62,58 @@ impl BindingClient {
         schedule: Schedule,
         rng: &mut Xoshiro256PlusPlus,
     ) -> Self {
-        let id = TransactionId::random(rng);
-        let mut request = Vec::new();
-        Builder::new(&mut request, Class::Request, Method::Binding, id);
-        let mut transactions = Transactions::default();
-        transactions.start(now, id, Transmit::new(local, server, &request), schedule, ());
-        Self { transactions, events: VecDeque::new() }
+        let (transactions, events) = (Transactions::default(), VecDeque::new());
+        let mut client = Self { local, server, schedule, transactions, round_trip: None, events };
+        let (id, request) = client.request(rng);
+        client.transactions.start(now, id, request, schedule, 0);
+        client
     }
 
-    /// Takes a datagram that came from `from`; `false` if it is no response to this client's request.
-    pub fn handle_input(&mut self, from: Endpoint, bytes: &[u8]) -> bool {
+    /// Takes a datagram that came from `from`; `false` if it is no response to this client's request. After a 5xx error
+    /// the request goes out again, in a new transaction and each time later (RFC 8489 section 6.3.4).
+    pub fn handle_input(
+        &mut self,
+        now: Timestamp,
+        from: Endpoint,
+        bytes: &[u8],
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> bool {
         let Ok(message) = Message::parse(bytes) else { return false };
         let forged = message.has(AttributeType::FINGERPRINT) && !message.verify_fingerprint();
         if forged || message.method() != Method::Binding || self.transactions.find(from, &message).is_none() {
             return false;
         }
-        self.transactions.complete(message.transaction_id());
-        self.events.push_back(outcome(&message));
+        let id = message.transaction_id();
+        self.round_trip = self.transactions.round_trip(now, id);
+        let errors = self.transactions.complete(id).unwrap_or_default();
+        let server_error = message.error_code().is_some_and(|error| (500..600).contains(&error.code));
+        if message.class() == Class::Error && server_error && errors < MAX_SERVER_ERRORS {
+            let (id, request) = self.request(rng);
+            let at = now + self.schedule.rto * (1 << errors);
+            self.transactions.start_at(at, id, request, self.schedule, errors + 1);
+        } else {
+            self.events.push_back(outcome(&message));
+        }
         true
+    }
+
+    /// Takes a hard ICMP error about the request: the transaction has failed.
+    pub fn handle_unreachable(&mut self) {
+        if !self.transactions.give_up().is_empty() {
+            self.events.push_back(BindingEvent::Failed(BindingFailure::Unreachable));
+        }
+    }
+
+    /// How long the response took; `None` before there is one, and where the request was sent more than once.
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    fn request(&self, rng: &mut Xoshiro256PlusPlus) -> (TransactionId, Transmit) {
+        let id = TransactionId::random(rng);
+        let mut request = Vec::new();
+        Builder::new(&mut request, Class::Request, Method::Binding, id);
+        (id, Transmit::new(self.local, self.server, &request))
     }
 
     /// Retransmits, or gives up, what is due.

@@ -49,9 +49,14 @@ pub enum RetransmitStep {
 impl RetransmitTimer {
     /// The timer of a request that is sent `now`.
     pub fn new(now: Timestamp, schedule: Schedule) -> Self {
-        let mut timer = Self { schedule, sent: 0, interval: schedule.rto, deadline: now };
+        let mut timer = Self::starting_at(now, schedule);
         timer.advance();
         timer
+    }
+
+    /// The timer of a request that is yet to be sent for the first time, `at` that time.
+    const fn starting_at(at: Timestamp, schedule: Schedule) -> Self {
+        Self { schedule, sent: 0, interval: schedule.rto, deadline: at }
     }
 
     /// When the timer runs out next.
@@ -101,6 +106,7 @@ pub struct Transactions<T> {
 struct Pending<T> {
     id: TransactionId,
     transmit: Transmit,
+    started: Timestamp,
     timer: RetransmitTimer,
     tag: T,
 }
@@ -122,7 +128,28 @@ impl<T> Transactions<T> {
         tag: T,
     ) {
         self.transmits.push_back(request.clone());
-        self.pending.push(Pending { id, transmit: request, timer: RetransmitTimer::new(now, schedule), tag });
+        let timer = RetransmitTimer::new(now, schedule);
+        self.pending.push(Pending { id, transmit: request, started: now, timer, tag });
+    }
+
+    /// The same, but sends it for the first time `at` a later time.
+    pub fn start_at(
+        &mut self,
+        at: Timestamp,
+        id: TransactionId,
+        request: Transmit,
+        schedule: Schedule,
+        tag: T,
+    ) {
+        let timer = RetransmitTimer::starting_at(at, schedule);
+        self.pending.push(Pending { id, transmit: request, started: at, timer, tag });
+    }
+
+    /// The round trip of the transaction `id`, if it is answered `now`; `None` if its request was sent more than once, as
+    /// there is no telling which of them is answered.
+    pub fn round_trip(&self, now: Timestamp, id: TransactionId) -> Option<Duration> {
+        let pending = self.pending.iter().find(|p| p.id == id && p.timer.sent() == 1)?;
+        Some(now.since(pending.started))
     }
 
     /// The tag of the request that `message` responds to: the transaction ID is known, and it comes from the address
@@ -144,6 +171,11 @@ impl<T> Transactions<T> {
     /// Ends all transactions whose tag is not to be kept.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.pending.retain(|p| keep(&p.tag));
+    }
+
+    /// Gives up all transactions: their tags.
+    pub fn give_up(&mut self) -> Vec<T> {
+        self.pending.drain(..).map(|pending| pending.tag).collect()
     }
 
     /// Retransmits and gives up what is due.

@@ -121,7 +121,7 @@ impl Client {
             Standing::Refused => Err(SendError::Refused),
             Standing::Wanted if active => {
                 permission.standing = Standing::Asked;
-                self.request(now, Purpose::Permission(peer), 0);
+                self.request(now, Purpose::Permission(peer));
                 Ok(())
             }
             _ => Ok(()),
@@ -149,7 +149,7 @@ impl Client {
             Some(channel) if channel.standing == Standing::Refused => Err(SendError::Refused),
             Some(channel) if active && channel.standing == Standing::Wanted => {
                 channel.standing = Standing::Asked;
-                self.request(now, Purpose::Channel(peer), 0);
+                self.request(now, Purpose::Channel(peer));
                 Ok(())
             }
             _ => Ok(()),
@@ -176,13 +176,13 @@ impl Client {
     pub(super) fn ask_for_peers(&mut self, now: Timestamp) {
         for peer in self.permissions.keys().copied().collect::<Vec<_>>() {
             self.permissions.entry(peer).or_default().standing = Standing::Asked;
-            self.request(now, Purpose::Permission(peer), 0);
+            self.request(now, Purpose::Permission(peer));
         }
         for peer in self.channels.keys().copied().collect::<Vec<_>>() {
             if let Some(channel) = self.channels.get_mut(&peer) {
                 channel.standing = Standing::Asked;
             }
-            self.request(now, Purpose::Channel(peer), 0);
+            self.request(now, Purpose::Channel(peer));
         }
     }
 
@@ -196,7 +196,7 @@ impl Client {
             .iter_mut()
             .filter_map(|(&peer, channel)| channel.standing.take_due(now).then_some(Purpose::Channel(peer)));
         for purpose in permissions.chain(channels).collect::<Vec<_>>() {
-            self.request(now, purpose, 0);
+            self.request(now, purpose);
         }
     }
 

@@ -7,8 +7,9 @@ use natbed_packet::{Endpoint, Timestamp};
 
 use super::{Client, Credentials, Event, Failure, State};
 use crate::Transmit;
+use crate::stun::client::MAX_SERVER_ERRORS;
 use crate::stun::{
-    Attribute, AttributeType, Builder, Class, ErrorCode, Key, Message, Method, PasswordAlgorithm,
+    Attribute, AttributeType, Builder, Class, ErrorCode, Key, Message, Method, PasswordAlgorithm, Schedule,
     SecurityFeatures, TransactionId, userhash,
 };
 use crate::turn::{SOFTWARE, UDP};
@@ -17,6 +18,10 @@ use crate::turn::{SOFTWARE, UDP};
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
 /// How often a request is sent anew because its nonce was stale, before the server is thought to be making fun.
 const MAX_STALE: u8 = 3;
+/// "within the last five minutes" (RFC 8489 section 10).
+const ASKED_LATELY: Duration = Duration::from_secs(300);
+/// How many servers may send the client on to another.
+const MAX_SERVERS: usize = 8;
 
 /// A request in flight.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +29,18 @@ pub(super) struct Request {
     pub(super) purpose: Purpose,
     /// Whether it was sent with credentials.
     authenticated: bool,
-    /// How many 438 it has met.
-    stale: u8,
+    retries: Retries,
     /// Whether a response was discarded because it was not authentic.
     pub(super) discarded: bool,
+}
+
+/// Why a request has been sent before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Retries {
+    /// How many 438 it has met.
+    stale: u8,
+    /// How many server errors.
+    errors: u8,
 }
 
 /// What a request is for.
@@ -52,8 +65,19 @@ impl Purpose {
 }
 
 impl Client {
-    /// Sends a request, which met 438 `stale` times before, with credentials once there are any.
-    pub(super) fn request(&mut self, now: Timestamp, purpose: Purpose, stale: u8) {
+    /// Sends a request, with credentials once there are any.
+    pub(super) fn request(&mut self, now: Timestamp, purpose: Purpose) {
+        let (id, transmit, request) = self.make(purpose, Retries::default());
+        self.transactions.start(now, id, transmit, self.schedule(now), request);
+    }
+
+    /// The schedule, with the timeout that earlier transactions suggest if it is longer (RFC 8489 section 6.2.1).
+    fn schedule(&self, now: Timestamp) -> Schedule {
+        let Schedule { rto, .. } = self.config.schedule;
+        Schedule { rto: self.rtos.rto(now, self.config.server.ip, rto), ..self.config.schedule }
+    }
+
+    fn make(&mut self, purpose: Purpose, retries: Retries) -> (TransactionId, Transmit, Request) {
         let id = TransactionId::random(&mut self.rng);
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut request = Builder::new(&mut buffer, Class::Request, purpose.method(), id);
@@ -85,8 +109,8 @@ impl Client {
         }
         let transmit = Transmit::new(self.config.local, self.config.server, &buffer);
         self.buffer = buffer;
-        let request = Request { purpose, authenticated: self.credentials.is_some(), stale, discarded: false };
-        self.transactions.start(now, id, transmit, self.config.schedule, request);
+        let authenticated = self.credentials.is_some();
+        (id, transmit, Request { purpose, authenticated, retries, discarded: false })
     }
 
     /// Takes a response (RFC 8489 section 9.2.5); `false` if it is to none of this client's requests.
@@ -107,8 +131,14 @@ impl Client {
             }
             return true;
         }
-        self.transactions.complete(message.transaction_id());
+        self.complete(now, message);
         match error {
+            Some(Some(error)) if is_worth_a_retry(error.code, answered.retries) => {
+                self.try_later(now, answered);
+            }
+            Some(Some(error)) if error.code == 300 && answered.purpose == Purpose::Allocate => {
+                self.redirect(now, error, message);
+            }
             Some(Some(error)) => self.fail(answered.purpose, rejected(error, message)),
             Some(None) => self.fail(answered.purpose, Failure::Unusable),
             None if !message.unknown_required().is_empty() => {
@@ -117,6 +147,43 @@ impl Client {
             None => self.succeed(now, answered.purpose, message),
         }
         true
+    }
+
+    /// Ends a transaction that was answered, and takes its round trip.
+    fn complete(&mut self, now: Timestamp, message: &Message<'_>) {
+        let id = message.transaction_id();
+        self.rtos.note(now, self.config.server.ip, self.transactions.round_trip(now, id));
+        self.transactions.complete(id);
+    }
+
+    /// Sends a request that met a server error once more, each time later.
+    fn try_later(&mut self, now: Timestamp, Request { purpose, retries, .. }: Request) {
+        let schedule = self.schedule(now);
+        let at = now + schedule.rto * (1 << retries.errors);
+        let (id, transmit, request) = self.make(purpose, Retries { errors: retries.errors + 1, ..retries });
+        self.transactions.start_at(at, id, transmit, schedule, request);
+    }
+
+    /// Asks the server that ALTERNATE-SERVER names, as the same user, unless it has been asked "within the last five
+    /// minutes" (RFC 8489 section 10). Its realm and nonces are its own.
+    fn redirect(&mut self, now: Timestamp, error: ErrorCode<'_>, message: &Message<'_>) {
+        let asked = |server: Endpoint| {
+            self.asked.iter().any(|&(known, at)| known == server && now.since(at) <= ASKED_LATELY)
+        };
+        let alternate = message.alternate_server().filter(|server| {
+            server.family() == self.config.server.family()
+                && !asked(*server)
+                && self.asked.len() < MAX_SERVERS
+                && *server != self.config.server
+        });
+        let Some(alternate) = alternate else {
+            return self.fail(Purpose::Allocate, rejected(error, message));
+        };
+        self.asked.push((self.config.server, now));
+        self.config.server = alternate;
+        self.credentials = None;
+        self.events.push_back(Event::Redirected { server: alternate });
+        self.request(now, Purpose::Allocate);
     }
 
     /// Whether a response other than 401 and 438 counts: one to a request with credentials must be made with the same
@@ -136,9 +203,9 @@ impl Client {
         let (Some(realm), Some(nonce)) = (message.realm(), message.nonce()) else { return };
         let retry = match error.code {
             401 => !request.authenticated,
-            _ => request.authenticated && request.stale < MAX_STALE,
+            _ => request.authenticated && request.retries.stale < MAX_STALE,
         };
-        self.transactions.complete(message.transaction_id());
+        self.complete(now, message);
         if !retry || is_bid_down(message) {
             return self.fail(request.purpose, rejected(error, message));
         }
@@ -152,8 +219,10 @@ impl Client {
             algorithms,
             anonymous: SecurityFeatures::of(nonce).is_some_and(|features| features.username_anonymity),
         });
-        let stale = request.stale + u8::from(error.code == 438);
-        self.request(now, request.purpose, stale);
+        let retries = request.retries;
+        let retries = Retries { stale: retries.stale + u8::from(error.code == 438), ..retries };
+        let (id, transmit, request) = self.make(request.purpose, retries);
+        self.transactions.start(now, id, transmit, self.schedule(now), request);
     }
 
     /// The key for `realm` and the password algorithm chosen, the one in use if these are the same.
@@ -202,7 +271,7 @@ impl Client {
                     self.events.push_back(Event::Failed(Failure::Unusable));
                 }
                 self.state = State::Closing;
-                self.request(now, Purpose::Delete, 0);
+                self.request(now, Purpose::Delete);
             }
         }
     }
@@ -228,6 +297,12 @@ impl Client {
         self.state = State::Over;
         self.events.push_back(Event::Closed);
     }
+}
+
+/// Whether an error may be over soon: "If the error code is 500 through 599, the client MAY resend the request" (RFC 8489
+/// section 6.3.4). 508 is not: for want of a port "the client [waits] at least 1 minute" (RFC 8656 section 7.4).
+fn is_worth_a_retry(code: u16, retries: Retries) -> bool {
+    (500..600).contains(&code) && code != 508 && retries.errors < MAX_SERVER_ERRORS
 }
 
 fn rejected(error: ErrorCode<'_>, message: &Message<'_>) -> Failure {

@@ -177,13 +177,97 @@ fn silence_is_a_timeout() {
 }
 
 #[test]
-fn rfc8656_7_4_try_alternate_names_the_other_server() {
+fn rfc8489_10_try_alternate_has_the_other_server_asked() {
+    let mut client = Client::new(NOW, config(), rng(5));
+    let first = client.poll_transmit().unwrap();
+    let attributes = [error(300), Attribute::AlternateServer(PEER)];
+    assert!(client.handle_input(NOW, SERVER, &respond(&first.payload, Class::Error, &attributes, None)));
+    assert_eq!(client.poll_event(), Some(Event::Redirected { server: PEER }));
+    let second = client.poll_transmit().unwrap();
+    assert_eq!((second.to, client.server()), (PEER, PEER));
+    // What the first server says is of no interest any more.
+    assert!(!client.handle_input(NOW, SERVER, &respond(&second.payload, Class::Error, &[error(400)], None)));
+    // The other server has its own realm and nonces; the user is the same.
+    let attributes = [error(401), Attribute::Realm("elsewhere"), Attribute::Nonce("n")];
+    client.handle_input(NOW, PEER, &respond(&second.payload, Class::Error, &attributes, None));
+    let third = client.poll_transmit().unwrap().payload;
+    let third = Message::parse(&third).unwrap();
+    assert_eq!((third.username(), third.realm()), (Some("student"), Some("elsewhere")));
+    assert!(third.verify_integrity(&Key::long_term("student", "elsewhere", "secret")).is_ok());
+}
+
+#[test]
+fn rfc8489_10_redirection_in_a_circle_fails_for_five_minutes() {
+    let back = |client: &mut Client, now: Timestamp, from: Endpoint, to: Endpoint| {
+        let request = std::iter::from_fn(|| client.poll_transmit()).last().unwrap().payload;
+        let attributes = [error(300), Attribute::AlternateServer(to)];
+        client.handle_input(now, from, &respond(&request, Class::Error, &attributes, None));
+        client.poll_event()
+    };
+    let mut client = Client::new(NOW, config(), rng(5));
+    assert_eq!(back(&mut client, NOW, SERVER, PEER), Some(Event::Redirected { server: PEER }));
+    let failure = Failure::Rejected { code: 300, reason: "no".to_owned(), alternate: Some(SERVER) };
+    assert_eq!(back(&mut client, NOW, PEER, SERVER), Some(Event::Failed(failure)));
+    assert_eq!(client.poll_timeout(), None);
+    // To itself, or to a server of the other family, leads nowhere either.
+    for to in [SERVER, "[2001:db8::3]:3478".parse().unwrap()] {
+        let mut client = Client::new(NOW, config(), rng(5));
+        assert!(matches!(back(&mut client, NOW, SERVER, to), Some(Event::Failed(_))));
+    }
+}
+
+#[test]
+fn rfc8489_9_2_5_forged_redirection_of_an_authenticated_request_is_discarded() {
+    let (mut client, request) = challenged();
+    let attributes = [error(300), Attribute::AlternateServer(PEER)];
+    client.handle_input(NOW, SERVER, &respond(&request, Class::Error, &attributes, None));
+    assert_eq!((client.poll_event(), client.server()), (None, SERVER));
+    client.handle_input(NOW, SERVER, &respond(&request, Class::Error, &attributes, Some(&key())));
+    assert_eq!(client.poll_event(), Some(Event::Redirected { server: PEER }));
+}
+
+#[test]
+fn rfc8489_6_3_4_server_errors_are_tried_again_but_not_508() {
+    let (mut client, mut request) = challenged();
+    for wait in [500, 1000, 2000, 4000] {
+        client.handle_input(NOW, SERVER, &respond(&request, Class::Error, &[error(500)], Some(&key())));
+        assert_eq!((client.poll_event(), client.poll_transmit()), (None, None));
+        assert_eq!(client.poll_timeout(), Some(NOW + Duration::from_millis(wait)));
+        client.handle_timeout(NOW + Duration::from_millis(wait));
+        request = client.poll_transmit().unwrap().payload;
+    }
+    client.handle_input(NOW, SERVER, &respond(&request, Class::Error, &[error(500)], Some(&key())));
+    assert!(matches!(client.poll_event(), Some(Event::Failed(Failure::Rejected { code: 500, .. }))));
+    let (mut client, request) = challenged();
+    client.handle_input(NOW, SERVER, &respond(&request, Class::Error, &[error(508)], Some(&key())));
+    assert!(matches!(client.poll_event(), Some(Event::Failed(Failure::Rejected { code: 508, .. }))));
+}
+
+#[test]
+fn rfc8489_6_2_1_a_hard_icmp_error_ends_what_is_under_way() {
+    let (mut client, _) = challenged();
+    client.handle_unreachable();
+    assert_eq!(client.poll_event(), Some(Event::Failed(Failure::Unreachable)));
+    assert_eq!(client.poll_timeout(), None);
+    // Nothing is under way here, so nothing fails.
+    let mut client = standing();
+    client.handle_unreachable();
+    assert_eq!(client.poll_event(), None);
+    assert!(client.relayed().is_some());
+}
+
+#[test]
+fn rfc8489_6_2_1_a_slow_server_is_given_more_time() {
     let mut client = Client::new(NOW, config(), rng(5));
     let first = client.poll_transmit().unwrap().payload;
-    let attributes = [error(300), Attribute::AlternateServer(PEER)];
-    client.handle_input(NOW, SERVER, &respond(&first, Class::Error, &attributes, None));
-    let failure = Failure::Rejected { code: 300, reason: "no".to_owned(), alternate: Some(PEER) };
-    assert_eq!(client.poll_event(), Some(Event::Failed(failure)));
+    let later = Timestamp::from_millis(400);
+    let challenge = [error(401), Attribute::Realm("example.org"), Attribute::Nonce("n")];
+    client.handle_input(later, SERVER, &respond(&first, Class::Error, &challenge, None));
+    assert_eq!(
+        client.poll_timeout(),
+        Some(later + Duration::from_millis(1200)),
+        "400 ms and 4 times half of it"
+    );
 }
 
 #[test]
