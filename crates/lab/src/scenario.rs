@@ -25,9 +25,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use resolved::{
-    Action, Attachment, CandidateType, Connect, Credentials, Delivery, Event, Expected, HoldState, Host,
-    HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId, Network, NetworkId, NodeId, Policy,
-    Retransmission, Scenario, Send, Server, ServerId, ServerKind, Target,
+    Action, Addresses, Attachment, CandidateType, Connect, Credentials, Delivery, Event, Expected, HoldState,
+    Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId, Network, NetworkId, NodeId, Policy,
+    Retransmission, Role, Scenario, Send, Server, ServerId, ServerKind, Target,
 };
 
 use crate::diagnose::{Diagnostic, Problems, quoted};

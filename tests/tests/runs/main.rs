@@ -2,10 +2,12 @@
 
 mod conservation;
 mod determinism;
+mod ends;
 mod generate;
 mod matrix;
 mod nat;
 mod oracle;
+mod settings;
 
 use natbed_lab::run::{Options, Run};
 use natbed_lab::scenario::{Scenario, parse};

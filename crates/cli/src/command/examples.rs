@@ -25,11 +25,13 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "carrier-fail"
     "carrier-hairpin"
     "carrier-relay"
+    "default-route"
     "double-nat"
     "firewall-vs-symmetric"
     "first-packet"
     "ipv6"
     "lenient-symmetric"
+    "lite"
     "lossy-link"
     "mapping-expires"
     "multi-homed"
@@ -51,6 +53,8 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "server-stopped"
     "slow-signaling"
     "symmetric-vs-symmetric"
+    "turn-redirects"
+    "turn-stops"
     "udp-blocked"
 ];
 

@@ -78,6 +78,9 @@ fn agent_step(
             );
             (text, Vec::new())
         }
+        ice::Event::RelayLost { relayed } => {
+            (format!("{who} loses its relay {relayed}: the server no longer answers for it."), Vec::new())
+        }
         ice::Event::Failed { .. } => (format!("{who} gives up."), Vec::new()),
         _ => return None,
     };

@@ -49,7 +49,7 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
 }
 
 /// The log's ICE events of the connection's agents, with the side that they are of.
-fn events<'a>(
+pub(super) fn events<'a>(
     teller: &Teller<'a>,
     connection: &Connection<'_>,
 ) -> impl Iterator<Item = (&'a Record<PeerEvent>, usize, &'a ice::Event)> {
@@ -80,6 +80,14 @@ fn learnt(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
                 let text = format!("{who} asks {}, but {}.", teller.endpoint(*server), gather_failure(*why));
                 (text, asked(teller, agent, *server, record.time, CandidateType::ServerReflexive))
             }
+            ice::Event::Redirected { from, to, .. } => (
+                format!(
+                    "{who} asks {}, which sends it on to {}.",
+                    teller.endpoint(*from),
+                    teller.endpoint(*to)
+                ),
+                Vec::new(),
+            ),
             _ => continue,
         };
         steps.push(Step::new(record.time, text, evidence));
@@ -227,16 +235,26 @@ impl Together {
 
 fn decision(teller: &Teller<'_>, connection: &Connection<'_>, outcome: Outcome) -> Vec<Step> {
     let mut steps = Vec::new();
+    // The agent that nominates is the first to tell of it.
+    let mut nominating = None;
     for (record, side, event) in
         events(teller, connection).take_while(|(record, ..)| record.time <= connection.decided)
     {
         let who = connection.names[side];
+        match event {
+            ice::Event::Nominated { .. } => nominating = nominating.or(Some(side)),
+            ice::Event::Restarted { .. } => nominating = None,
+            _ => {}
+        }
         let text = match event {
+            ice::Event::RoleSwitched { role } => role_switched(teller, connection, side, *role),
+            ice::Event::Restarted { .. } => format!("{who} restarts ICE, with new credentials."),
+            ice::Event::RelayLost { relayed } => format!("{who} loses its relay {relayed}."),
             ice::Event::RelayWait { until, .. } if outcome == Outcome::Relay => format!(
                 "{who} has a path through a relay that works, and waits for a better one until {} at least.",
                 seconds(*until)
             ),
-            ice::Event::Nominated { pair } if side == 0 => {
+            ice::Event::Nominated { pair } if nominating == Some(side) => {
                 format!(
                     "{who} picks (nominates) the pair {} to {}.",
                     teller.endpoint(pair.base),
@@ -264,4 +282,17 @@ fn decision(teller: &Teller<'_>, connection: &Connection<'_>, outcome: Outcome) 
         steps.push(Step::new(record.time, text, Vec::new()));
     }
     steps
+}
+
+/// Why an agent takes another role than it began with.
+fn role_switched(teller: &Teller<'_>, connection: &Connection<'_>, side: usize, role: ice::Role) -> String {
+    let (who, other) = (connection.names[side], connection.names[1 - side]);
+    let (present, before) = match role {
+        ice::Role::Controlling => ("controlling", "controlled"),
+        ice::Role::Controlled => ("controlled", "controlling"),
+    };
+    if teller.is_lite(other) {
+        return format!("{who} becomes {present}, as {other} is lite (RFC 8445 section 6.1.1).");
+    }
+    format!("Both sides are {before}: {who} gives way and becomes {present} (RFC 8445 section 7.3.1.1).")
 }

@@ -85,6 +85,20 @@ impl<'a> Teller<'a> {
         servers.any(|server| matches!(self.scenario[*server].kind, ServerKind::Turn { .. }))
     }
 
+    /// Whether a TURN server listens there.
+    pub(super) fn is_turn(&self, endpoint: Endpoint) -> bool {
+        self.scenario.servers.iter().any(|server| {
+            matches!(server.kind, ServerKind::Turn { .. })
+                && server.addresses.contains(&endpoint.ip)
+                && server.ports.contains(&endpoint.port)
+        })
+    }
+
+    /// Whether the agent of a host is lite.
+    pub(super) fn is_lite(&self, host: &str) -> bool {
+        self.scenario.hosts.iter().any(|known| known.name == host && known.ice.lite)
+    }
+
     /// The NAT or firewall that a node is.
     pub(super) fn nat(&self, node: NodeId) -> Option<&'a Nat> {
         let index = self.run.lowered.nats.iter().position(|nat| *nat == node)?;

@@ -5,11 +5,13 @@ use natbed_nat::behavior::Mapping;
 use natbed_net::DropReason;
 use natbed_net::trace::{Direction, Place};
 use natbed_packet::Endpoint;
+use natbed_traversal::ice;
 
-use super::connection::Connection;
+use super::connection::{Connection, events};
 use super::journey::{End, Hop, HopKind, Journey};
 use super::pairs::PairStory;
 use super::tell::{Teller, permitted};
+use crate::log::gather_failure;
 use crate::run::{self, Outcome};
 
 /// Why the connection came out as it did.
@@ -56,20 +58,46 @@ pub(super) fn why(
         }
     }
     kept.into_iter().for_each(|kept| push(&mut reasons, kept.text));
+    for lite in connection.names.iter().filter(|name| teller.is_lite(name)) {
+        push(
+            &mut reasons,
+            format!("{lite} is lite: it sends no check, so that nothing is let in because of it."),
+        );
+    }
     if stories.iter().all(|story| story.leads_nowhere() || !direct(&story)) {
         reasons.push(format!(
             "Neither {} nor {} had an address to try that leads to the other.",
             connection.names[0], connection.names[1]
         ));
     }
-    reasons.push(match result.outcome {
+    let last = match result.outcome {
         Outcome::Relay => {
             "Both can send to the TURN server and so have its answers let in: the relay gets through.".into()
         }
-        _ if teller.has_turn(connection) => "The relay did not help either.".into(),
-        _ => "And there is no TURN server to relay for them.".into(),
-    });
+        _ if !teller.has_turn(connection) => "And there is no TURN server to relay for them.".into(),
+        _ => {
+            no_relay(teller, connection).into_iter().for_each(|why| push(&mut reasons, why));
+            "The relay did not help either.".into()
+        }
+    };
+    reasons.push(last);
     reasons
+}
+
+/// The TURN servers that gave no relay, and why; and the relays that were lost.
+fn no_relay(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<String> {
+    let events = events(teller, connection).take_while(|(record, ..)| record.time <= connection.decided);
+    let reason = |(_, side, event): (_, usize, &ice::Event)| {
+        let who = connection.names[side];
+        match event {
+            ice::Event::GatherFailed { server, why, .. } if teller.is_turn(*server) => {
+                Some(format!("{who} has no relay at {}: {}.", teller.address(*server), gather_failure(*why)))
+            }
+            ice::Event::RelayLost { relayed } => Some(format!("{who} loses its relay {relayed}.")),
+            _ => None,
+        }
+    };
+    events.filter_map(reason).collect()
 }
 
 fn push(reasons: &mut Vec<String>, reason: String) {
@@ -86,13 +114,21 @@ struct Kept {
     text: String,
 }
 
-/// The NAT that kept a check out, and why: by the filter's table or for another reason.
+/// What kept a check out, and why: the NAT by the filter's table, or anything for another reason.
 fn kept_out(teller: &Teller<'_>, journey: &Journey) -> Option<Kept> {
-    let End::Dropped { place: Place::Node(node), datagram, reason, mapping } = &journey.end else {
+    let End::Dropped { place, datagram, reason, mapping } = &journey.end else {
         return None;
     };
-    let nat = teller.nat(*node)?;
     let (sender, source) = (teller.node(journey.node), datagram.source_endpoint()?);
+    let nat = match place {
+        Place::Node(node) => teller.nat(*node),
+        Place::Network(_) => None,
+    };
+    let Some(nat) = nat else {
+        let place = teller.place(*place, datagram.family());
+        let text = format!("What {sender} sends is dropped at {place}: {}.", reason.explanation());
+        return Some(Kept { sender: sender.to_owned(), nat: place, rank: 3, text });
+    };
     let kept = |rank, text| Some(Kept { sender: sender.to_owned(), nat: nat.name.clone(), rank, text });
     let Some(mapping) =
         mapping.as_ref().filter(|_| *reason == DropReason::Nat(natbed_nat::DropReason::Filtered))

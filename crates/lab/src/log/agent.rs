@@ -22,6 +22,10 @@ pub(super) fn ice(event: &Event) -> (&'static str, Value) {
             "gather-failed",
             json!({ "base": base.to_string(), "server": server.to_string(), "why": gather_failure(*why) }),
         ),
+        Event::Redirected { base, from, to } => (
+            "redirected",
+            json!({ "base": base.to_string(), "server": from.to_string(), "to": to.to_string() }),
+        ),
         Event::EndOfCandidates { ufrag } => ("end-of-candidates", json!({ "ufrag": ufrag })),
         Event::RemoteCandidate { candidate: remote, outcome } => (
             "remote-candidate",
@@ -157,6 +161,7 @@ pub(crate) fn gather_failure(why: GatherFailure) -> String {
     match why {
         GatherFailure::Timeout => "it never answers".into(),
         GatherFailure::Rejected(code) => format!("it answers with error {code}"),
+        GatherFailure::Unreachable => "an ICMP error says that it cannot be reached".into(),
         GatherFailure::Malformed => "its answer makes no sense".into(),
         GatherFailure::Unauthentic => "its answer does not prove that it knows the password".into(),
     }
@@ -190,6 +195,7 @@ pub(crate) fn check_failure(why: &CheckFailure) -> String {
         ),
         CheckFailure::RoleConflict => "both agents have the same role".into(),
         CheckFailure::Rejected(code) => format!("error {code}"),
+        CheckFailure::Unreachable => "an ICMP error says that there is no one".into(),
         CheckFailure::Malformed => "the response makes no sense".into(),
     }
 }

@@ -13,8 +13,8 @@ use crate::peer::{
     AgentPeer, NATIVE, Peer, Registry, Sender, Setup, StunPeer, Surroundings, TurnPeer, UnknownAgent,
 };
 use crate::scenario::{
-    Credentials, Host, HostId, NodeId as ScenarioNode, Policy, Retransmission, Scenario, Send, Server,
-    ServerKind, Target,
+    Addresses, Credentials, Host, HostId, NodeId as ScenarioNode, Policy, Retransmission, Role, Scenario,
+    Send, Server, ServerKind, Target,
 };
 
 impl Lowered {
@@ -22,7 +22,7 @@ impl Lowered {
     pub(super) fn start_servers(&mut self, scenario: &Scenario, seed: u64) -> Vec<Option<Credentials>> {
         let mut all = Vec::new();
         for (index, server) in scenario.servers.iter().enumerate() {
-            let (peer, credentials) = server_peer(server, seed);
+            let (peer, credentials) = server_peer(scenario, server, seed);
             let program = self.simulator.add_program(self.servers[index], peer);
             for address in &server.addresses {
                 for port in &server.ports {
@@ -48,7 +48,8 @@ impl Lowered {
                 let side = if role == ice::Role::Controlling { "from" } else { "to" };
                 let rng = stream(seed, &scenario[host].name, &format!("agent {index} {side}"));
                 let config = ice_config(scenario, host, role, credentials);
-                let setup = Setup { host: scenario[host].name.clone(), config, rng };
+                let initiator = role == ice::Role::Controlling;
+                let setup = Setup { host: scenario[host].name.clone(), initiator, config, rng };
                 Ok(self.simulator.add_program(self.hosts[host.index()], agent_peer(agent, setup, registry)?))
             };
             let [initiator, other] = &connect.agents;
@@ -131,25 +132,45 @@ impl Lowered {
 /// The agent `name`, set up as `setup` says.
 fn agent_peer(name: &str, setup: Setup, registry: &Registry) -> Result<Peer, UnknownAgent> {
     if name == NATIVE {
-        return Ok(Peer::Agent(Box::new(AgentPeer::new(setup.config, setup.rng))));
+        return Ok(Peer::Agent(Box::new(AgentPeer::new(setup.config, setup.initiator, setup.rng))));
     }
     registry.make(name, setup).map(Peer::Other)
 }
 
-fn server_peer(server: &Server, seed: u64) -> (Peer, Option<Credentials>) {
+fn server_peer(scenario: &Scenario, server: &Server, seed: u64) -> (Peer, Option<Credentials>) {
     match &server.kind {
         ServerKind::Stun => (Peer::Stun(StunPeer::new(&server.addresses, &server.ports)), None),
-        ServerKind::Turn { credentials, quota } => {
-            let made_up = || {
-                let password: u64 = stream(seed, &server.name, "credentials").random();
-                Credentials { user: "natbed".into(), password: format!("{password:016x}") }
-            };
-            let credentials = credentials.clone().unwrap_or_else(made_up);
+        ServerKind::Turn { quota, alternate, .. } => {
+            let credentials = turn_credentials(scenario, server, seed);
             let rng = stream(seed, &server.name, "turn server");
-            let peer = TurnPeer::new(server, &credentials, *quota, rng);
+            let other = alternate.map(|id| &scenario[id]);
+            let peer = TurnPeer::new(server, &credentials, *quota, other, rng);
             (Peer::Turn(Box::new(peer)), Some(credentials))
         }
     }
+}
+
+/// The credentials that a TURN server takes: those of the file, else those of the server that it sends its clients on to,
+/// as they are to use the same ones there (RFC 8489 section 10), else made up.
+fn turn_credentials(scenario: &Scenario, server: &Server, seed: u64) -> Credentials {
+    let mut chain: Vec<&Server> = Vec::new();
+    let mut next = Some(server);
+    while let Some(server) = next.filter(|next| chain.iter().all(|known| known.name != next.name)) {
+        let ServerKind::Turn { credentials, alternate, .. } = &server.kind else { break };
+        if let Some(credentials) = credentials {
+            return credentials.clone();
+        }
+        chain.push(server);
+        next = alternate.map(|other| &scenario[other]);
+    }
+    // In a circle there is no last server, so the name that sorts first stands for all.
+    let names = chain.iter().map(|server| server.name.as_str());
+    let name = match next.and_then(|again| chain.iter().position(|known| known.name == again.name)) {
+        Some(circle) => names.skip(circle).min(),
+        None => names.last(),
+    };
+    let password: u64 = stream(seed, name.unwrap_or_default(), "credentials").random();
+    Credentials { user: "natbed".into(), password: format!("{password:016x}") }
 }
 
 /// What a host's agent is told: its servers at their first address of each family, and its settings.
@@ -160,7 +181,20 @@ fn ice_config(
     credentials: &[Option<Credentials>],
 ) -> ice::Config {
     let settings = &scenario[host].ice;
-    let mut config = ice::Config::new(role);
+    let mut config = ice::Config::new(match settings.role {
+        None => role,
+        Some(Role::Controlling) => ice::Role::Controlling,
+        Some(Role::Controlled) => ice::Role::Controlled,
+    });
+    config.lite = settings.lite;
+    config.heed_icmp = settings.icmp_errors;
+    config.max_pairs = settings.max_pairs as usize;
+    config.addresses = match settings.addresses {
+        Addresses::All => ice::Addresses::All,
+        Addresses::DefaultRouteAndLan => ice::Addresses::DefaultRouteAndLan,
+        Addresses::DefaultRoute => ice::Addresses::DefaultRoute,
+        Addresses::Proxy => ice::Addresses::Proxy,
+    };
     config.relay_wait = settings.relay_wait;
     config.policy = match settings.policy {
         Policy::All => ice::Policy::All,

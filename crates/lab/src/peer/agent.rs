@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use natbed_net::{Input, Output};
-use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
-use natbed_traversal::ice::{Agent, Config, Event, Role, State};
+use natbed_packet::{Datagram, Endpoint, Icmp, Timestamp, Transport};
+use natbed_traversal::ice::{Agent, Config, Event, State};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Signal, Surroundings};
@@ -22,8 +22,7 @@ pub struct AgentPeer {
 
 impl AgentPeer {
     /// An agent that waits for its surroundings, then for its start.
-    pub fn new(config: Config, rng: Xoshiro256PlusPlus) -> Self {
-        let initiator = config.role == Role::Controlling;
+    pub fn new(config: Config, initiator: bool, rng: Xoshiro256PlusPlus) -> Self {
         Self {
             agent: Agent::new(config, rng),
             initiator,
@@ -82,22 +81,33 @@ impl AgentPeer {
             return;
         }
         self.announce();
-        for local in self.surroundings.iter().flat_map(|surroundings| &surroundings.local) {
-            self.agent.add_local(now, *local);
-        }
+        // An interface has no more than one address of a family, so each may stand for an interface.
+        let local = self.surroundings.iter().flat_map(|surroundings| &surroundings.local);
+        let interfaces: Vec<_> = local.map(|address| vec![*address]).collect();
+        self.agent.add_interfaces(now, &interfaces);
         self.agent.gather(now);
     }
 
     fn receive(&mut self, now: Timestamp, datagram: &Datagram) {
-        if let Transport::Udp(udp) = &datagram.transport {
-            let local = Endpoint::new(datagram.destination, udp.destination_port);
-            let remote = Endpoint::new(datagram.source, udp.source_port);
-            self.agent.handle_input(now, local, remote, &udp.payload);
+        match &datagram.transport {
+            Transport::Udp(udp) => {
+                let local = Endpoint::new(datagram.destination, udp.destination_port);
+                let remote = Endpoint::new(datagram.source, udp.source_port);
+                self.agent.handle_input(now, local, remote, &udp.payload);
+            }
+            Transport::Icmp(Icmp::Error(error)) => {
+                let quoted = (error.quoted.source_endpoint(), error.quoted.destination_endpoint());
+                if let (Some(local), Some(remote)) = quoted {
+                    self.agent.handle_icmp_error(now, local, remote, error.kind);
+                }
+            }
+            _ => {}
         }
     }
 
     fn hear(&mut self, now: Timestamp, signal: Signal) {
         match signal {
+            Signal::Lite => self.agent.set_remote_lite(true),
             Signal::Credentials(credentials) => self.agent.set_remote_credentials(now, &credentials),
             Signal::Candidate(candidate) => self.agent.add_remote_candidate(now, candidate),
             Signal::EndOfCandidates => self.agent.end_of_remote_candidates(now),
@@ -119,6 +129,9 @@ impl AgentPeer {
     }
 
     fn announce(&mut self) {
+        if self.agent.is_lite() {
+            self.signals.push_back(Signal::Lite);
+        }
         self.signals.push_back(Signal::Credentials(self.agent.credentials().clone()));
     }
 

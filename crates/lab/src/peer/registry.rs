@@ -47,6 +47,8 @@ pub struct Surroundings {
 pub struct Setup {
     /// The name of its host.
     pub host: String,
+    /// Whether it is the side that begins. Its role is mostly that of the initiator, but a scenario may have it otherwise.
+    pub initiator: bool,
     /// Its role, servers and settings, as far as it can heed them.
     pub config: ice::Config,
     /// Its random numbers; nothing else may draw them.

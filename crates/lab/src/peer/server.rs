@@ -83,11 +83,12 @@ pub struct Discard {
 }
 
 impl TurnPeer {
-    /// A server as the scenario has it, that takes `credentials`.
+    /// A server as the scenario has it, that takes `credentials` and sends its clients on to `other`.
     pub fn new(
         spec: &scenario::Server,
         credentials: &Credentials,
         quota: Option<u32>,
+        other: Option<&scenario::Server>,
         rng: Xoshiro256PlusPlus,
     ) -> Self {
         let mut config = Config::new(spec.name.clone(), spec.addresses[0]);
@@ -98,6 +99,9 @@ impl TurnPeer {
             }
         }
         config.quota = quota.unwrap_or(u32::MAX);
+        if let Some(server) = other {
+            config.alternates.extend(server.addresses.iter().map(|ip| Endpoint::new(*ip, server.ports[0])));
+        }
         let mut new = Server::new(config, rng);
         new.add_user(&credentials.user, &credentials.password);
         let ports = spec.ports.clone();

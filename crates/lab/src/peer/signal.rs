@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use natbed_traversal::ice::{Candidate, Credentials};
 
+const LITE: &str = "a=ice-lite";
 const UFRAG: &str = "a=ice-ufrag:";
 const PASSWORD: &str = "a=ice-pwd:";
 const CANDIDATE: &str = "a=candidate:";
@@ -11,6 +12,8 @@ const END: &str = "a=end-of-candidates";
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Signal {
+    /// The sender is a lite agent (RFC 8839 section 5.3).
+    Lite,
     /// The credentials of a new session; the candidates that follow belong to it.
     Credentials(Credentials),
     /// A candidate, as soon as it was found (RFC 8838 section 9).
@@ -23,6 +26,7 @@ impl Signal {
     /// The message as text.
     pub fn encode(&self) -> Bytes {
         match self {
+            Self::Lite => format!("{LITE}\r\n").into(),
             Self::Credentials(credentials) => {
                 format!("{UFRAG}{}\r\n{PASSWORD}{}\r\n", credentials.ufrag(), credentials.password()).into()
             }
@@ -35,6 +39,9 @@ impl Signal {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(bytes).ok()?.lines();
         let first = lines.next()?;
+        if first == LITE {
+            return Some(Self::Lite);
+        }
         if first == END {
             return Some(Self::EndOfCandidates);
         }

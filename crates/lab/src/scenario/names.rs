@@ -35,6 +35,8 @@ impl Named {
     pub(super) const HOST: Wanted = Wanted { noun: "host", matches: |named| matches!(named, Self::Host(_)) };
     pub(super) const SERVER: Wanted =
         Wanted { noun: "server", matches: |named| matches!(named, Self::Stun(_) | Self::Turn(_)) };
+    pub(super) const TURN: Wanted =
+        Wanted { noun: "turn server", matches: |named| matches!(named, Self::Turn(_)) };
     pub(super) const NODE: Wanted =
         Wanted { noun: "nat, host or server", matches: |named| !matches!(named, Self::Network(_)) };
     pub(super) const LEG: Wanted =

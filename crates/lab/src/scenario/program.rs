@@ -82,6 +82,7 @@ impl Program<'_, '_> {
             self.problem("to-itself", spec.to.span(), message, "this is `from` too");
             return None;
         }
+        self.check_lite(from, to, spec.to.span());
         Some(Connect {
             from,
             to,
@@ -93,6 +94,22 @@ impl Program<'_, '_> {
             after: value(&spec.after),
             agents: [from, to].map(|host| self.agents[host.index()].clone()),
         })
+    }
+
+    /// Reports a connection of two lite agents. They would take a pair by what they are told alone (RFC 8445 section 8.2), and
+    /// no packet would show whether it works.
+    fn check_lite(&mut self, from: HostId, to: HostId, span: Range<usize>) {
+        let lite = |id: HostId| {
+            let ice = self.spec.host[id.index()].1.get_ref().ice.as_ref();
+            ice.and_then(|ice| value(&ice.get_ref().lite)).unwrap_or(false)
+        };
+        if lite(from) && lite(to) {
+            let name = |id: HostId| self.spec.host[id.index()].0.get_ref();
+            let message = format!("hosts `{}` and `{}` are both lite", name(from), name(to));
+            let problem = Diagnostic::new("both-lite", span, message);
+            let label = "neither would check whether the two reach each other";
+            self.problems.push(problem.label(label).help("take `lite` from one of them".to_owned()));
+        }
     }
 
     /// Reports expectations that no run can meet.

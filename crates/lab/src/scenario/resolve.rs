@@ -12,10 +12,10 @@ use super::leaf::Whole;
 use super::names::{Named, Names};
 use super::program::{Program, later_addresses};
 use super::resolved::{
-    Attachment, Credentials, Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId, Network,
-    NetworkId, NodeId, Policy, Retransmission, Scenario, Server, ServerId, ServerKind,
+    Addresses, Attachment, Credentials, Host, HostId, Ice, Interface, Ipv6Mode, Lan, LinkConfig, Nat, NatId,
+    Network, NetworkId, NodeId, Policy, Retransmission, Scenario, Server, ServerId, ServerKind,
 };
-use super::spec::{HostSpec, LinkFields, Optional, ScenarioSpec, TurnSpec, value};
+use super::spec::{HostSpec, IceSpec, LinkFields, Optional, ScenarioSpec, TurnSpec, value};
 use super::types::Types;
 use super::wiring::{DEFAULT_TYPE, INTERNET, ServerSpec, Wiring};
 use crate::diagnose::{Diagnostic, quoted};
@@ -200,6 +200,9 @@ impl Resolver<'_, '_> {
 
     fn ice(&mut self, host: &str, spec: &HostSpec, interfaces: &[Interface]) -> Ice {
         let ice = spec.ice.as_ref().map(Spanned::get_ref);
+        if let Some(ice) = ice {
+            self.check_lite(host, ice);
+        }
         let every = (0..self.wiring.servers.len()).map(ServerId::at).collect();
         let servers = ice.and_then(|ice| ice.servers.as_ref());
         let gathering = ice.and_then(|ice| ice.interfaces.as_ref());
@@ -217,6 +220,31 @@ impl Resolver<'_, '_> {
             retransmission: ice
                 .and_then(|ice| value(&ice.rto))
                 .unwrap_or(Retransmission::Fixed(Duration::from_millis(500))),
+            addresses: ice.and_then(|ice| value(&ice.addresses)).unwrap_or(Addresses::All),
+            role: ice.and_then(|ice| value(&ice.role)),
+            lite: ice.and_then(|ice| value(&ice.lite)).unwrap_or(false),
+            icmp_errors: ice.and_then(|ice| value(&ice.icmp_errors)).unwrap_or(false),
+            max_pairs: ice.and_then(|ice| value(&ice.max_pairs)).map_or(100, Whole::fit),
+        }
+    }
+
+    /// Reports a lite agent that may tell no address of its own: it has no other.
+    fn check_lite(&mut self, host: &str, ice: &IceSpec) {
+        if !value(&ice.lite).unwrap_or(false) {
+            return;
+        }
+        let relay = ice.policy.as_ref().filter(|policy| *policy.get_ref() == Policy::Relay);
+        let hidden = ice.addresses.as_ref();
+        let hidden =
+            hidden.filter(|hidden| matches!(hidden.get_ref(), Addresses::DefaultRoute | Addresses::Proxy));
+        for span in relay.map(Spanned::span).into_iter().chain(hidden.map(Spanned::span)) {
+            let message = format!("host `{host}` is lite and has no candidate left");
+            let problem = Diagnostic::new("contradiction", span, message);
+            self.problems.push(
+                problem
+                    .label("this leaves out the host's own addresses")
+                    .help("a lite agent has no others (RFC 8445 section 5.2)".to_owned()),
+            );
         }
     }
 
@@ -318,7 +346,23 @@ impl Resolver<'_, '_> {
         let credentials = spec.user.as_ref().zip(spec.password.as_ref()).map(|(user, password)| {
             Credentials { user: user.get_ref().clone(), password: password.get_ref().clone() }
         });
-        ServerKind::Turn { credentials, quota: value(&spec.quota).map(Whole::fit) }
+        let alternate = spec.alternate.as_ref().and_then(|other| self.alternate(name.get_ref(), other));
+        ServerKind::Turn { credentials, quota: value(&spec.quota).map(Whole::fit), alternate }
+    }
+
+    /// The server that a TURN server sends its clients on to.
+    fn alternate(&mut self, name: &str, other: &Spanned<String>) -> Option<ServerId> {
+        let sentence = format!("turn server `{name}` sends clients on to {}", quoted(other.get_ref()));
+        let Named::Turn(id) = self.names.find(other, Named::TURN, &sentence, self.problems)? else {
+            return None;
+        };
+        if other.get_ref() == name {
+            let message = format!("turn server `{name}` sends clients on to itself");
+            self.problems
+                .push(Diagnostic::new("to-itself", other.span(), message).label("this is its own name"));
+            return None;
+        }
+        Some(id)
     }
 }
 

@@ -210,6 +210,38 @@ pub struct Ice {
     pub interfaces: Vec<usize>,
     /// How checks are retransmitted.
     pub retransmission: Retransmission,
+    /// Which of its addresses it uses and tells.
+    pub addresses: Addresses,
+    /// The role that it starts in; `None`: the initiator controls.
+    pub role: Option<Role>,
+    /// Whether its agent is lite.
+    pub lite: bool,
+    /// Whether a hard ICMP error fails a pair.
+    pub icmp_errors: bool,
+    /// The most candidate pairs.
+    pub max_pairs: u32,
+}
+
+/// Which of a host's addresses its agent uses and tells (RFC 8828 section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Those of every interface: mode 1.
+    All,
+    /// Those of the interface with the default route: mode 2.
+    DefaultRouteAndLan,
+    /// The same, but only what servers see of them is told: mode 3.
+    DefaultRoute,
+    /// None: all goes through a relay, which stands for the proxy: mode 4.
+    Proxy,
+}
+
+/// Which agent nominates (RFC 8445 section 6.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This one.
+    Controlling,
+    /// The other one.
+    Controlled,
 }
 
 /// Which candidates an agent uses.
@@ -256,6 +288,8 @@ pub enum ServerKind {
         credentials: Option<Credentials>,
         /// Allocations that one user may hold; `None`: any number.
         quota: Option<u32>,
+        /// The TURN server that it sends its clients on to (RFC 8489 section 10).
+        alternate: Option<ServerId>,
     },
 }
 

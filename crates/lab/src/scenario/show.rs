@@ -139,7 +139,14 @@ impl<'s> Page<'s> {
                     Retransmission::Rfc8445 => quote(RFC8445),
                 },
             ),
+            ("addresses", quote(ice.addresses.as_str())),
+            ("lite", ice.lite.to_string()),
+            ("icmp-errors", ice.icmp_errors.to_string()),
+            ("max-pairs", ice.max_pairs.to_string()),
         ];
+        if let Some(role) = ice.role {
+            fields.push(("role", quote(role.as_str())));
+        }
         if everywhere {
             fields.push(("interfaces", quote(ALL_INTERFACES)));
         } else if !(legs.clone().any(|leg| leg == Attachment::Internet) && self.is_taken(INTERNET)) {
@@ -152,7 +159,7 @@ impl<'s> Page<'s> {
         let family = if server.kind == ServerKind::Stun { "stun" } else { "turn" };
         self.table(&header(family, &server.name));
         self.line("address", &list(server.addresses.iter().map(ToString::to_string)));
-        if let ServerKind::Turn { credentials, quota } = &server.kind {
+        if let ServerKind::Turn { credentials, quota, alternate } = &server.kind {
             self.line("transport", "[\"udp\"]");
             if let Some(credentials) = credentials {
                 self.line("user", &quote(&credentials.user));
@@ -160,6 +167,9 @@ impl<'s> Page<'s> {
             }
             if let Some(quota) = quota {
                 self.line("quota", &quota.to_string());
+            }
+            if let Some(other) = alternate {
+                self.line("alternate", &quote(&self.scenario[*other].name));
             }
         }
         self.link(&server.link);

@@ -11,7 +11,9 @@ use natbed_packet::Prefix;
 use toml::Spanned;
 
 use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Port, Probability, Rate, Size, Whole};
-use super::resolved::{Delivery, Expected, HoldState, Ipv6Mode, LinkConfig, Policy, Retransmission};
+use super::resolved::{
+    Addresses, Delivery, Expected, HoldState, Ipv6Mode, LinkConfig, Policy, Retransmission, Role,
+};
 use super::shape::{Family, Field, List, table};
 use super::words::{Path, Transport};
 
@@ -227,6 +229,16 @@ table! { "ice settings";
         "interfaces" interfaces: Optional<OneOrMany<String>>,
         /// Retransmission timeout of checks: 500 ms or more, or `rfc8445`; default 500 ms.
         "rto" rto: Optional<Retransmission>,
+        /// Which of its addresses it uses and tells (RFC 8828 section 5.2); default: all.
+        "addresses" addresses: Optional<Addresses>,
+        /// The role that it starts in; default: the initiator controls (RFC 8445 section 6.1.1).
+        "role" role: Optional<Role>,
+        /// Whether its agent is lite: it answers checks and sends none (RFC 8445 section 2.5); default: no.
+        "lite" lite: Optional<bool>,
+        /// Whether a hard ICMP error fails a pair (RFC 8445 section 7.2.5.2.2); default: no.
+        "icmp-errors" icmp_errors: Optional<bool>,
+        /// The most candidate pairs (RFC 8445 section 6.1.2.5); default: 100.
+        "max-pairs" max_pairs: Optional<Whole<1, 10_000>>,
     }
 }
 
@@ -255,6 +267,8 @@ table! { "a turn server";
         "password" password: Optional<String>,
         /// Allocations that one user may hold; default: any number.
         "quota" quota: Optional<Whole<0, 0xffff_ffff>>,
+        /// The TURN server that it sends all clients on to (RFC 8489 section 10); default: it serves them itself.
+        "alternate" alternate: Optional<String>,
     }
 }
 

@@ -6,7 +6,7 @@ use natbed_nat::behavior::{
 };
 use serde_json::{Value as Json, json};
 
-use super::resolved::{CandidateType, Delivery, Expected, HoldState, Ipv6Mode, Policy};
+use super::resolved::{Addresses, CandidateType, Delivery, Expected, HoldState, Ipv6Mode, Policy, Role};
 use super::shape::{Reader, Shape, Value};
 use crate::diagnose::{Diagnostic, did_you_mean, quoted};
 
@@ -67,10 +67,15 @@ words! {
     Delivery { "delivered" => Delivered, "dropped" => Dropped }
     Ipv6Mode { "off" => Off, "routed" => Routed, "firewalled" => Firewalled }
     Policy { "all" => All, "relay" => Relay }
+    Addresses {
+        "all" => All, "default-route-and-lan" => DefaultRouteAndLan, "default-route" => DefaultRoute,
+        "proxy" => Proxy
+    }
+    Role { "controlling" => Controlling, "controlled" => Controlled }
 }
 
 word_shapes! {
-    Expected HoldState Delivery Ipv6Mode Policy
+    Expected HoldState Delivery Ipv6Mode Policy Addresses Role
     Mapping Filtering FilterScope ReplyMapping PortAssignment OnConflict Pooling Hairpinning Unsolicited Refresh OnFull
 }
 

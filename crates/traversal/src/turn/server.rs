@@ -43,13 +43,16 @@ pub struct Config {
     /// Whether clients may choose SHA-256 for keys and integrity, and hash their usernames (RFC 8489 section 9.2); those
     /// who do not choose are served with MD5 and SHA-1 as before.
     pub sha256: bool,
+    /// Servers that clients are sent on to with 300 instead of being served, one for each family at most (RFC 8656 section
+    /// 7.2, RFC 8489 section 10).
+    pub alternates: Vec<Endpoint>,
     /// Peers that nothing is relayed to or from; asking for them gives 403 (RFC 8656 sections 10.2 and 12.2).
     pub denied_peers: Vec<Prefix>,
 }
 
 impl Config {
-    /// A server for `realm` that relays on `relay`: 100 allocations a username, an hour at most for lifetimes and
-    /// nonces, no SHA-256, all peers.
+    /// A server for `realm` that relays on `relay` and serves clients itself: 100 allocations a username, an hour at most
+    /// for lifetimes and nonces, no SHA-256, all peers.
     pub fn new(realm: impl Into<String>, relay: IpAddr) -> Self {
         let hour = Duration::from_secs(3600);
         let (relay_v4, relay_v6) = match relay {
@@ -64,6 +67,7 @@ impl Config {
             max_lifetime: hour,
             nonce_lifetime: hour,
             sha256: false,
+            alternates: Vec::new(),
             denied_peers: Vec::new(),
         }
     }

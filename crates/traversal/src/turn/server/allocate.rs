@@ -48,6 +48,10 @@ impl Server {
             let again = allocation.created_by == request.transaction_id() && allocation.user == user;
             return if again { Ok(Success::Allocated(id)) } else { Err(Rejection::ALLOCATION_MISMATCH) };
         }
+        let own = tuple.server.family();
+        if self.config.alternates.iter().any(|other| other.family() == own) {
+            return Err(Rejection::TryAlternate(own));
+        }
         match request.requested_transport() {
             Some(UDP) => {}
             Some(_) => return Err(Rejection::UNSUPPORTED_TRANSPORT),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use natbed_packet::Timestamp;
+use natbed_packet::{Endpoint, Family, Timestamp};
 
 use super::auth::{OFFERED, Requester};
 use super::{AllocationId, Effect, Server};
@@ -27,6 +27,8 @@ pub(super) enum Rejection {
     Code(u16),
     /// With REALM and a new NONCE.
     Challenge(u16),
+    /// 300, with the servers to try instead, that of this family first.
+    TryAlternate(Family),
     /// 420, with the attributes that were not understood.
     UnknownAttributes(Vec<AttributeType>),
 }
@@ -47,6 +49,7 @@ impl Rejection {
     pub(super) const fn code(&self) -> u16 {
         match self {
             Self::Code(code) | Self::Challenge(code) => *code,
+            Self::TryAlternate(_) => 300,
             Self::UnknownAttributes(_) => 420,
         }
     }
@@ -55,6 +58,7 @@ impl Rejection {
 /// An error code with the reason phrase of RFC 8489 section 14.8 or RFC 8656 section 19.
 const fn error(code: u16) -> ErrorCode<'static> {
     let reason = match code {
+        300 => "Try Alternate",
         400 => "Bad Request",
         401 => "Unauthenticated",
         403 => "Forbidden",
@@ -112,6 +116,16 @@ impl Server {
                 response.attribute(Attribute::Realm(&self.config.realm)).attribute(Attribute::Nonce(&nonce));
                 if self.config.sha256 {
                     response.attribute(Attribute::PasswordAlgorithms(&OFFERED));
+                }
+            }
+            // "The server MUST include at least one ALTERNATE-SERVER attribute [...] of the same address family as the
+            // source IP address of the request [and] SHOULD include an additional ALTERNATE-SERVER attribute, after the
+            // mandatory one, [of the other]" (RFC 8489 section 10).
+            &Rejection::TryAlternate(family) => {
+                let (same, other): (Vec<Endpoint>, Vec<Endpoint>) =
+                    self.config.alternates.iter().copied().partition(|server| server.family() == family);
+                for server in same.into_iter().take(1).chain(other.into_iter().take(1)) {
+                    response.attribute(Attribute::AlternateServer(server));
                 }
             }
             Rejection::UnknownAttributes(unknown) => {

@@ -274,3 +274,24 @@ fn rfc8656_8_1_one_family_of_a_dual_allocation_is_deleted_alone() {
     let gone = bench.exchange(CLIENT, &channel_data(0x4000, b"x"));
     assert_eq!(gone, discard(CLIENT.0, LOCAL, DiscardReason::NoChannel));
 }
+
+#[test]
+fn rfc8489_10_alternate_server_is_of_the_clients_family_and_comes_first() {
+    let (v4, v6) = (Endpoint::v4(198, 51, 100, 9, 3478), "[2001:db8::9]:3478".parse().unwrap());
+    let mut bench = Bench::with(|config| config.alternates = vec![v6, v4]);
+    let response = bench.request(CLIENT, Method::Allocate, &[UDP]);
+    assert_eq!(response.code(), Some(300));
+    let alternates =
+        response.message().raw_attributes().filter_map(|(kind, value)| {
+            match Attribute::decode(kind, value, response.message().transaction_id()) {
+                Some(Attribute::AlternateServer(server)) => Some(server),
+                _ => None,
+            }
+        });
+    assert_eq!(alternates.collect::<Vec<_>>(), [v4, v6]);
+    assert_eq!(response.message().verify_integrity(&bench.key()), Ok(()), "it is no one else who redirects");
+    assert_eq!(bench.server.allocation_count(), 0);
+    // Without one of the client's family there is nowhere to go.
+    let mut bench = Bench::with(|config| config.alternates = vec![v6]);
+    bench.allocate(CLIENT);
+}

@@ -211,6 +211,76 @@ fn rfc8656_11_5_icmp_errors_are_passed_on_for_permitted_peers() {
 }
 
 #[test]
+fn rfc8656_11_5_icmpv6_errors_of_types_1_to_3_are_passed_on() {
+    let mut bench = Bench::dual();
+    let relayed = RelayedAddress(
+        bench
+            .request(CLIENT, Method::Allocate, &[UDP, Attribute::RequestedAddressFamily(Family::V6)])
+            .message()
+            .xor_relayed_address()
+            .unwrap(),
+    );
+    let peer: Endpoint = "[2001:db8::9]:5000".parse().unwrap();
+    bench.permit(CLIENT, peer);
+    let mut error = |kind| {
+        bench.server.handle_peer_error(bench.now, relayed, PeerSocket(peer), kind);
+        bench.effects()
+    };
+    for (kind, (icmp_type, code, data)) in [
+        (IcmpErrorKind::NetworkUnreachable, (1, 0, 0)),
+        (IcmpErrorKind::AdministrativelyProhibited, (1, 1, 0)),
+        (IcmpErrorKind::HostUnreachable, (1, 3, 0)),
+        (IcmpErrorKind::PortUnreachable, (1, 4, 0)),
+        (IcmpErrorKind::TooBig { mtu: 1280 }, (2, 0, 1280)),
+        (IcmpErrorKind::TimeExceeded, (3, 0, 0)),
+    ] {
+        let effects = error(kind);
+        let message = to_client(&effects);
+        assert_eq!(message.xor_peer_address(), Some(peer));
+        assert_eq!(message.attribute(AttributeType::ICMP), Some(Attribute::Icmp { icmp_type, code, data }));
+    }
+    let parameter_problem = error(IcmpErrorKind::Other { icmp_type: 4, code: 0 });
+    assert_eq!(parameter_problem, discard(peer, relayed.0, DiscardReason::Unexpected));
+}
+
+#[test]
+fn rfc8656_5_a_client_can_neither_use_nor_see_anothers_allocation() {
+    let mut bench = Bench::new();
+    let relayed = bench.allocate(CLIENT);
+    bench.bind(CLIENT, 0x4000, PEER);
+    // The same user on another 5-tuple has nothing of it, whatever it sends.
+    for bytes in [send(PEER, b"x"), channel_data(0x4000, b"x")] {
+        assert_eq!(
+            bench.exchange(OTHER_CLIENT, &bytes),
+            discard(OTHER_CLIENT.0, LOCAL, DiscardReason::NoAllocation)
+        );
+    }
+    for (method, attributes) in [
+        (Method::Refresh, &[Attribute::Lifetime(0)][..]),
+        (Method::CreatePermission, &[Attribute::XorPeerAddress(PEER)]),
+        (Method::ChannelBind, &[Attribute::ChannelNumber(0x4000), Attribute::XorPeerAddress(PEER)]),
+    ] {
+        assert_eq!(bench.request(OTHER_CLIENT, method, attributes).code(), Some(437), "{method:?}");
+    }
+    // With an allocation of its own it has its own numbers and permissions.
+    let other = bench.allocate(OTHER_CLIENT);
+    assert_ne!(other, relayed);
+    assert_eq!(
+        bench.exchange(OTHER_CLIENT, &channel_data(0x4000, b"x")),
+        discard(OTHER_CLIENT.0, LOCAL, DiscardReason::NoChannel)
+    );
+    assert_eq!(
+        bench.exchange(OTHER_CLIENT, &send(PEER, b"x")),
+        discard(OTHER_CLIENT.0, LOCAL, DiscardReason::NoPermission)
+    );
+    assert_eq!(bench.peer_sends(other, PEER, b"x"), discard(PEER, other.0, DiscardReason::NoPermission));
+    let effects = bench.peer_sends(relayed, PEER, b"x");
+    assert!(matches!(effects[..], [Effect::ToClient { to: CLIENT, .. }]), "{effects:?}");
+    // And the first is as it was.
+    assert_eq!(bench.exchange(CLIENT, &channel_data(0x4000, b"data")), to_peer(relayed, PEER, b"data"));
+}
+
+#[test]
 fn rfc8656_12_2_missing_or_out_of_range_number_is_400() {
     let mut bench = Bench::new();
     bench.allocate(CLIENT);
