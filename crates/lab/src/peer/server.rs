@@ -126,17 +126,17 @@ impl TurnPeer {
                 let remote = Endpoint::new(datagram.source, udp.source_port);
                 if self.ports.contains(&local.port) {
                     self.server.handle_client(now, local, ClientSocket(remote), &udp.payload);
-                    self.drain(false);
+                    self.drain(Some(datagram), false);
                 } else {
                     self.server.handle_peer(now, RelayedAddress(local), PeerSocket(remote), &udp.payload);
-                    self.drain(true);
+                    self.drain(Some(datagram), true);
                 }
             }
             Transport::Icmp(Icmp::Error(error)) => {
                 let quoted = (error.quoted.source_endpoint(), error.quoted.destination_endpoint());
                 if let (Some(relayed), Some(peer)) = quoted {
                     self.server.handle_peer_error(now, RelayedAddress(relayed), PeerSocket(peer), error.kind);
-                    self.drain(true);
+                    self.drain(None, true);
                 }
             }
             _ => {}
@@ -145,7 +145,7 @@ impl TurnPeer {
 
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
         self.server.handle_timeout(now);
-        self.drain(false);
+        self.drain(None, false);
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Output> {
@@ -160,18 +160,24 @@ impl TurnPeer {
         self.server.poll_timeout()
     }
 
-    /// Takes over what the server does. What goes to a peer carries on a client's datagram, and the reverse.
-    fn drain(&mut self, from_peer: bool) {
+    /// Takes over what the server does. What goes to a peer carries on a client's datagram, and the reverse: DSCP, ECN and
+    /// the DF bit are those of the datagram that `came`, the hop limit is the server's own (RFC 8656 section 14).
+    fn drain(&mut self, came: Option<&Datagram>, from_peer: bool) {
+        let carry_on = |mut datagram: Datagram, dont_fragment: bool| {
+            if let Some(came) = came {
+                datagram.traffic_class = came.traffic_class;
+                datagram.dont_fragment = came.dont_fragment || dont_fragment;
+            }
+            datagram
+        };
         while let Some(effect) = self.server.poll_effect() {
             let output = match effect {
                 Effect::ToClient { from, to: ClientSocket(to), payload } => {
                     let datagram = Datagram::udp(from, to, payload);
-                    if from_peer { Output::Relay(datagram) } else { Output::Send(datagram) }
+                    if from_peer { Output::Relay(carry_on(datagram, false)) } else { Output::Send(datagram) }
                 }
                 Effect::ToPeer { from: RelayedAddress(from), to: PeerSocket(to), payload, dont_fragment } => {
-                    let mut datagram = Datagram::udp(from, to, payload);
-                    datagram.dont_fragment |= dont_fragment;
-                    Output::Relay(datagram)
+                    Output::Relay(carry_on(Datagram::udp(from, to, payload), dont_fragment))
                 }
                 Effect::Bind(RelayedAddress(relayed)) => Output::Bind(relayed),
                 Effect::Unbind(RelayedAddress(relayed)) => Output::Unbind(relayed),
@@ -184,3 +190,6 @@ impl TurnPeer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,6 @@ pub struct TurnServer {
 
 /// The configuration of an [`Agent`](super::Agent).
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Config {
     /// The role to start in.
     pub role: Role,

@@ -258,7 +258,7 @@ impl Agent {
     /// Whether checks go from a base and are answered at it.
     pub(super) fn is_used(&self, base: usize) -> bool {
         let Base { via, freed, .. } = self.bases[base];
-        !freed && !(self.config.relays_only() && via == Via::Socket)
+        !(freed || self.config.relays_only() && via == Via::Socket)
     }
 }
 

@@ -392,3 +392,72 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rfc8489_9_2_5_responses_of_another_transaction_source_or_key_change_nothing() {
+    let (client, request) = challenged();
+    let good = allocated(&request, &key());
+    let mut other_id = good.to_vec();
+    other_id[12] ^= 1;
+    let mut other_method = good.to_vec();
+    other_method[1] ^= 7;
+    let unsigned = {
+        let attributes = [Attribute::XorRelayedAddress(RELAYED), Attribute::XorMappedAddress(MAPPED)];
+        respond(&request, Class::Success, &attributes, None)
+    };
+    let forged = allocated(&request, &Key::long_term("student", "example.org", "guess"));
+    let other_port = Endpoint::new(SERVER.ip, SERVER.port + 1);
+    for (from, bytes) in [
+        (SERVER, other_id.into()),
+        (SERVER, other_method.into()),
+        (SERVER, unsigned),
+        (SERVER, forged),
+        (other_port, good.clone()),
+        (PEER, good.clone()),
+    ] {
+        let mut client = client.clone();
+        client.handle_input(NOW, from, &bytes);
+        assert_eq!((client.poll_event(), client.relayed(), client.poll_transmit()), (None, None, None));
+        assert!(client.poll_timeout().is_some(), "retransmission goes on");
+        assert!(client.handle_input(NOW, SERVER, &good), "and the right response still counts");
+        assert_eq!(client.relayed(), Some(RELAYED));
+    }
+}
+
+#[test]
+fn rfc8656_12_a_channel_keeps_its_peer_for_as_long_as_the_allocation_stands() {
+    let mut client = standing();
+    let peers = [1, 2, 3].map(|octet| Endpoint::v4(203, 0, 113, octet, 5000));
+    let numbers = |client: &mut Client, now: Timestamp| {
+        let mut numbers = Vec::new();
+        while let Some(transmit) = client.poll_transmit() {
+            let message = Message::parse(&transmit.payload).unwrap();
+            let answer = match message.method() {
+                Method::Refresh => {
+                    respond(&transmit.payload, Class::Success, &[Attribute::Lifetime(600)], Some(&key()))
+                }
+                _ => respond(&transmit.payload, Class::Success, &[], Some(&key())),
+            };
+            numbers.extend(message.channel_number().zip(message.xor_peer_address()));
+            client.handle_input(now, SERVER, &answer);
+        }
+        numbers.sort_unstable();
+        numbers
+    };
+    for peer in peers {
+        client.bind_channel(NOW, peer).unwrap();
+    }
+    let bound = numbers(&mut client, NOW);
+    assert_eq!(bound, [(0x4000, peers[0]), (0x4001, peers[1]), (0x4002, peers[2])]);
+    // An hour of refreshes: no number ever goes to another peer, nor a peer to another number, so that the five minutes
+    // before either may be bound anew need not be waited for.
+    let mut refreshes = 0;
+    while let Some(now) = client.poll_timeout().filter(|&now| now < Timestamp::from_secs(3600)) {
+        client.handle_timeout(now);
+        for binding in numbers(&mut client, now) {
+            assert!(bound.contains(&binding), "{binding:?}");
+            refreshes += 1;
+        }
+    }
+    assert!(refreshes >= 15, "{refreshes}");
+}
