@@ -79,7 +79,7 @@ impl OurServer {
         let scenario = parse(b"format = 1\n[turn.turn]\naddress = \"198.51.100.3\"").unwrap();
         let credentials = Credentials { user: USER.to_owned(), password: PASSWORD.to_owned() };
         let rng = Xoshiro256PlusPlus::seed_from_u64(3);
-        Self(Peer::Turn(Box::new(TurnPeer::new(&scenario.servers[0], &credentials, None, rng))))
+        Self(Peer::Turn(Box::new(TurnPeer::new(&scenario.servers[0], &credentials, None, None, rng))))
     }
 }
 
@@ -134,7 +134,7 @@ impl OurClient {
                 Event::Allocated { relayed, .. } => Told::Allocated(relayed),
                 Event::ChannelBound { .. } => Told::ChannelBound,
                 Event::Received { peer, payload } => Told::Received(peer, payload),
-                Event::PermissionInstalled(_) | Event::Closed => continue,
+                Event::PermissionInstalled(_) | Event::Redirected { .. } | Event::Closed => continue,
                 Event::Failed(failure)
                 | Event::PermissionFailed { failure, .. }
                 | Event::ChannelFailed { failure, .. } => Told::Failed(failure.to_string()),

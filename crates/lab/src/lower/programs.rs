@@ -164,10 +164,10 @@ fn turn_credentials(scenario: &Scenario, server: &Server, seed: u64) -> Credenti
         next = alternate.map(|other| &scenario[other]);
     }
     // In a circle there is no last server, so the name that sorts first stands for all.
-    let names = chain.iter().map(|server| server.name.as_str());
+    let mut names = chain.iter().map(|server| server.name.as_str());
     let name = match next.and_then(|again| chain.iter().position(|known| known.name == again.name)) {
         Some(circle) => names.skip(circle).min(),
-        None => names.last(),
+        None => names.next_back(),
     };
     let password: u64 = stream(seed, name.unwrap_or_default(), "credentials").random();
     Credentials { user: "natbed".into(), password: format!("{password:016x}") }
