@@ -47,8 +47,7 @@ fn signalled(run: &Run) -> ([usize; 3], bool) {
 #[test]
 fn rfc8828_5_2_addresses_choose_what_is_used_and_told() {
     // Two servers and two ways out; the TURN server's reflexive candidates are the STUN server's again.
-    let [all, lan, route, proxy] =
-        ["all", "default-route-and-lan", "default-route", "proxy"].map(|setting| addresses(setting));
+    let [all, lan, route, proxy] = ["all", "default-route-and-lan", "default-route", "proxy"].map(addresses);
     assert_eq!(signalled(&all), ([2, 2, 2], true));
     assert_eq!(signalled(&lan), ([1, 1, 1], true));
     assert_eq!(signalled(&route), ([0, 1, 1], false));
