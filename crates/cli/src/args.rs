@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use natbed_lab::quantity::parse_duration;
+use natbed_lab::quantity::{parse_duration, parse_rate};
+use natbed_lab::sweep::{self as lab, MOST_PAIRS, Shard};
 use natbed_packet::Timestamp;
 
 /// Which NATs connect directly, which need a relay, and why.
@@ -23,7 +24,8 @@ pub(crate) struct Args {
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 all expectations met, 1 one was not, 2 bad usage or a bad scenario, \
-                           3 a file could not be read or written.";
+                           3 a file could not be read or written, \
+                           130 interrupted.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -35,7 +37,11 @@ pub(crate) enum Command {
     Classify(Classify),
     /// Say why each connection came out as it did.
     Explain(Explain),
-    /// Check scenarios without running them; tells all that is wrong.
+    /// Run many random pairs of a population: which share needs a relay.
+    Sweep(Sweep),
+    /// Join the parts of a sweep that ran in shards.
+    Merge(Merge),
+    /// Check scenarios and populations without running them.
     Check(Check),
     /// Print a scenario with every default and preset spelled out.
     Show(Show),
@@ -49,8 +55,12 @@ pub(crate) enum Command {
         /// Which one.
         name: Option<String>,
     },
-    /// Print the JSON Schema of scenario files, for editors.
-    Schema,
+    /// Print the JSON Schema of scenario or population files, for editors.
+    Schema {
+        /// Of which files.
+        #[arg(value_enum, default_value_t)]
+        of: Kind,
+    },
     /// Print a shell's completion script.
     Completions {
         /// Which shell.
@@ -151,8 +161,108 @@ pub(crate) struct Explain {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct Sweep {
+    /// A population file; `-` is standard input.
+    #[arg(value_name = "POPULATION")]
+    pub(crate) file: PathBuf,
+    /// How many pairs.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=MOST_PAIRS))]
+    pub(crate) pairs: u64,
+    /// Seed of all randomness, 0 to 2^63 - 1; 1 if absent.
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true, value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    pub(crate) seed: u64,
+    /// Threads to run on; one for each processor if absent. They change nothing but the time it takes.
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+    /// Run one of N equal parts, for `natbed merge` to join, such as 3/16.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Run nothing; print the pair of this number, counted from 0, as a scenario.
+    #[arg(long, value_name = "I", conflicts_with_all = ["shard", "out", "format", "json", "calls", "bitrate", "jobs"])]
+    pub(crate) show: Option<u64>,
+    #[command(flatten)]
+    pub(crate) traffic: Traffic,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Merge {
+    /// The parts, in any order.
+    #[arg(required = true, value_name = "PART")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) traffic: Traffic,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// The calls that the load of the relays is computed for.
+#[derive(clap::Args)]
+pub(crate) struct Traffic {
+    /// Calls that stand at the same time, for the load of the relays; 1000 if absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=lab::Traffic::MOST_CALLS))]
+    pub(crate) calls: Option<u64>,
+    /// What each side of a call sends, such as "1.5 Mbit/s"; 1 Mbit/s if absent.
+    #[arg(long, value_name = "RATE", value_parser = parse_bitrate)]
+    pub(crate) bitrate: Option<u64>,
+}
+
+impl Traffic {
+    /// `traffic` with what is given here.
+    pub(crate) fn over(&self, traffic: lab::Traffic) -> lab::Traffic {
+        lab::Traffic {
+            calls: self.calls.unwrap_or(traffic.calls),
+            bitrate: self.bitrate.unwrap_or(traffic.bitrate),
+        }
+    }
+}
+
+/// Where the result of a sweep goes, and how it looks.
+#[derive(clap::Args)]
+pub(crate) struct Output {
+    /// Write the result to a file that is not there yet; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Let --out replace a file.
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    /// How it looks; by the ending of --out if absent, else a table.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Print one JSON document (schema natbed.sweep/1): --format json.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Print the shares alone.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print where the figures come from, and an example of each outcome.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For spreadsheets.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Kind {
+    /// One network, its programs and its expectations.
+    #[default]
+    Scenario,
+    /// Groups of users.
+    Population,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct Check {
-    /// Scenario files; `-` is standard input.
+    /// Scenario and population files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print one JSON document (schema natbed.check/1).
@@ -222,6 +332,11 @@ impl From<Color> for ColorChoice {
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     parse_duration(text).map(|time| Timestamp::ZERO + time).map_err(|why| why.to_string())
+}
+
+fn parse_bitrate(text: &str) -> Result<u64, String> {
+    let rate = parse_rate(text).map_err(|why| format!("{why}; write it as 1.5Mbit/s"))?;
+    if rate == 0 { Err("a call sends something".to_owned()) } else { Ok(rate) }
 }
 
 fn parse_axis(text: &str) -> Result<(String, String), String> {

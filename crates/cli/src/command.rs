@@ -6,11 +6,13 @@ mod completions;
 mod examples;
 mod explain;
 mod matrix;
+mod merge;
 mod new;
 mod recording;
 mod run;
 mod schema;
 mod show;
+mod sweep;
 mod types;
 
 use crate::args::Command;
@@ -28,7 +30,9 @@ pub(crate) fn dispatch(command: &Command, screen: &mut Screen) -> Result<Status,
         Command::Show(args) => show::run(args, screen),
         Command::New { template } => new::run(template.as_deref(), screen),
         Command::Examples { name } => examples::run(name.as_deref(), screen),
-        Command::Schema => schema::run(screen),
+        Command::Schema { of } => schema::run(*of, screen),
+        Command::Sweep(args) => sweep::run(args, screen),
+        Command::Merge(args) => merge::run(args, screen),
         Command::Completions { shell } => completions::run(*shell, screen),
     }
 }

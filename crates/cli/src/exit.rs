@@ -20,6 +20,8 @@ pub(crate) enum Status {
     Invalid = 2,
     /// A file could not be read or written.
     Inaccessible = 3,
+    /// The user stopped it.
+    Interrupted = 130,
 }
 
 impl From<Status> for ExitCode {
@@ -39,8 +41,14 @@ pub(crate) struct Failure {
 impl Failure {
     /// Bad usage, with a line of help if there is one.
     pub(crate) fn usage(message: impl Display, help: Option<String>) -> Self {
-        let help = help.map(|help| format!("  {} {help}\n", paint_part(Part::Help, "= help:")));
+        let help = help.map(help_line);
         Self { status: Status::Invalid, report: error_line(message) + &help.unwrap_or_default() }
+    }
+
+    /// A file that is there and shall not be replaced.
+    pub(crate) fn exists(path: &Path) -> Self {
+        let report = error_line(format_args!("cannot write {}: it is there already", path.display()));
+        Self { status: Status::Inaccessible, report: report + &help_line("--force replaces it") }
     }
 
     /// A file that could not be read or written, as `verb` says.
@@ -53,6 +61,11 @@ impl Failure {
 /// `error: message`.
 pub(crate) fn error_line(message: impl Display) -> String {
     format!("{}: {message}\n", paint_part(Part::Error, "error"))
+}
+
+/// A line of help under an error.
+pub(crate) fn help_line(help: impl Display) -> String {
+    format!("  {} {help}\n", paint_part(Part::Help, "= help:"))
 }
 
 /// What the system says, without its error number.

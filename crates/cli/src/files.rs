@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use natbed_lab::diagnose::{Part, Problems};
+use natbed_lab::scenario::population::{Population, is_population};
 use natbed_lab::scenario::{self, Scenario};
 
 use crate::exit::{Failure, Status};
@@ -60,12 +61,36 @@ pub(crate) fn load_all(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
 }
 
 /// Reads and checks one file; `-` is standard input.
-pub(crate) fn load(path: &Path) -> Result<Scenario, Fault> {
-    let bytes = read(path).map_err(|why| Fault::Unreadable(Failure::file("read", path, &why)))?;
-    scenario::parse(&bytes).map_err(Fault::Invalid)
+fn load(path: &Path) -> Result<Scenario, Fault> {
+    scenario::parse(&bytes(path)?).map_err(Fault::Invalid)
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads and checks a population; `-` is standard input.
+pub(crate) fn load_population(path: &Path) -> Result<Population, Failure> {
+    let loaded = bytes(path).and_then(|bytes| Population::parse(&bytes).map_err(Fault::Invalid));
+    loaded.map_err(|fault| Failure {
+        status: fault.status(),
+        report: fault.report(&path.display().to_string()),
+    })
+}
+
+/// Checks a scenario or a population; `-` is standard input.
+pub(crate) fn check(path: &Path) -> Result<(), Fault> {
+    let bytes = bytes(path)?;
+    let checked = if is_population(&bytes) {
+        Population::parse(&bytes).map(drop)
+    } else {
+        scenario::parse(&bytes).map(drop)
+    };
+    checked.map_err(Fault::Invalid)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
+    read(path).map_err(|why| Fault::Unreadable(Failure::file("read", path, &why)))
+}
+
+/// What is in a file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if path != Path::new("-") {
         return fs::read(path);
     }

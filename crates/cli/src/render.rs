@@ -7,5 +7,6 @@ pub(crate) mod explanation;
 pub(crate) mod matrix;
 pub(crate) mod run;
 pub(crate) mod style;
+pub(crate) mod sweep;
 pub(crate) mod tables;
 pub(crate) mod wrap;

@@ -27,11 +27,26 @@ struct Draft {
     path: PathBuf,
     draft: PathBuf,
     file: File,
+    /// Whether it may take the place of another.
+    replace: bool,
 }
 
 impl Target {
+    /// A file that replaces one that is there.
     pub(crate) fn open(name: &Path) -> Result<Self, Failure> {
-        let sink = if name == Path::new("-") { Ok(Sink::Stdout) } else { open(name) };
+        Self::new(name, true)
+    }
+
+    /// A file that is not there yet; a pipe or device may be.
+    pub(crate) fn create(name: &Path) -> Result<Self, Failure> {
+        Self::new(name, false)
+    }
+
+    fn new(name: &Path, replace: bool) -> Result<Self, Failure> {
+        if !replace && fs::metadata(name).is_ok_and(|existing| existing.is_file()) {
+            return Err(Failure::exists(name));
+        }
+        let sink = if name == Path::new("-") { Ok(Sink::Stdout) } else { open(name, replace) };
         let sink = sink.map_err(|why| Failure::file("write", name, &why))?;
         Ok(Self { name: name.to_owned(), sink })
     }
@@ -44,6 +59,7 @@ impl Target {
             Sink::File(draft) => write_to(&draft.file, content).and_then(|()| draft.publish()),
         };
         match written {
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&self.name)),
             Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::file("write", &self.name, &why))
             }
@@ -52,7 +68,7 @@ impl Target {
     }
 }
 
-fn open(name: &Path) -> io::Result<Sink> {
+fn open(name: &Path, replace: bool) -> io::Result<Sink> {
     let existing = fs::metadata(name).ok();
     if existing.as_ref().is_some_and(|existing| !existing.is_file() && !existing.is_dir()) {
         return OpenOptions::new().write(true).open(name).map(Sink::Stream);
@@ -64,7 +80,7 @@ fn open(name: &Path) -> io::Result<Sink> {
     let file_name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let draft = path.with_file_name(format!(".{file_name}.{}", std::process::id()));
     let file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
-    let draft = Draft { path, draft, file };
+    let draft = Draft { path, draft, file, replace };
     if let Some(existing) = existing {
         if existing.permissions().readonly() {
             return Err(io::ErrorKind::PermissionDenied.into());
@@ -82,6 +98,16 @@ fn write_to(out: impl Write, content: impl FnOnce(&mut dyn Write) -> io::Result<
 
 impl Draft {
     fn publish(&self) -> io::Result<()> {
+        if !self.replace {
+            // A second name, unlike a new one, never replaces a file that has appeared since.
+            match fs::hard_link(&self.draft, &self.path) {
+                Ok(()) => return fs::remove_file(&self.draft),
+                Err(why) if why.kind() == io::ErrorKind::AlreadyExists => return Err(why),
+                // Not every file system has second names.
+                Err(_) if self.path.exists() => return Err(io::ErrorKind::AlreadyExists.into()),
+                Err(_) => {}
+            }
+        }
         fs::rename(&self.draft, &self.path)
     }
 }

@@ -110,10 +110,12 @@ struct Shell {
 impl Shell {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let scenarios = folder.path().join("scenarios");
-        fs::create_dir(&scenarios).unwrap();
-        for file in list(&root().join("scenarios"), "toml") {
-            fs::copy(&file, scenarios.join(file.file_name().unwrap())).unwrap();
+        for name in ["scenarios", "scenarios/populations"] {
+            let copy = folder.path().join(name);
+            fs::create_dir(&copy).unwrap();
+            for file in list(&root().join(name), "toml") {
+                fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+            }
         }
         Self { folder, status: 0 }
     }

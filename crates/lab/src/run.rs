@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use natbed_nat::MappingView;
 use natbed_net::trace::{Event, Place};
-use natbed_net::{DropReason, PacketId, Record};
+use natbed_net::{DropReason, PacketId, ProgramId, Record};
 use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice::{self, SelectedPair};
 
-use crate::lower::{LowerError, Lowered, lower_with};
+use crate::lower::{LowerError, Lowered, lower, lower_with};
 pub use crate::outcome::Outcome;
 use crate::peer::{NATIVE, PeerEvent, Registry};
 use crate::scenario::{CandidateType, Connect, Delivery, Expected, HoldState, Scenario, ServerKind};
@@ -144,6 +144,27 @@ pub fn run_with(scenario: &Scenario, options: &Options, registry: &Registry) -> 
     let mut runner = Runner::new(scenario, lowered);
     runner.go(options.tables_at, options.tables_since);
     Ok(runner.finish(seed))
+}
+
+/// Runs the connections of `scenario` with its own seed: as [`run`], for those who want nothing else.
+///
+/// # Errors
+/// When the network cannot be built.
+pub fn connections(scenario: &Scenario) -> Result<Vec<Connection>, LowerError> {
+    let mut runner = Runner::new(scenario, lower(scenario, scenario.seed)?);
+    runner.go(None, None);
+    Ok(runner.connections())
+}
+
+impl Connection {
+    /// How many relays of `scenario` are in the path: two where the addresses of both sides are a relay's.
+    pub fn relays(&self, scenario: &Scenario) -> u64 {
+        if self.outcome != Outcome::Relay {
+            return 0;
+        }
+        let ends = self.pair.iter().flat_map(|pair| [pair.local.address, pair.remote.address]);
+        (ends.filter(|end| is_relayed(scenario, *end)).count() as u64).max(1)
+    }
 }
 
 /// Whether a transport address belongs to a TURN allocation: it is a TURN server's, and none that it listens on.
@@ -370,25 +391,28 @@ impl<'a> Runner<'a> {
 
     fn finish(mut self, seed: u64) -> Run {
         let tables = self.tables.take().unwrap_or_else(|| Tables::take(&self.lowered));
-        let agents = self.trackers.iter().zip(&self.lowered.agents);
-        let connections = agents
-            .map(|(tracker, (from, to))| {
-                let counts = [from, to].map(|program| self.lowered.simulator.counts(*program));
-                Connection {
-                    outcome: tracker.outcome(),
-                    pair: tracker.selected.map(|(_, pair)| pair),
-                    setup: tracker.set_up.map(|at| at - tracker.connect.start),
-                    packets_sent: counts.iter().map(|counts| counts.sent).sum(),
-                    packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
-                    after: tracker.after(),
-                    met: tracker.met(),
-                }
-            })
-            .collect();
+        let connections = self.connections();
         let log = self.lowered.simulator.log();
         let sends = self.scenario.sends.iter().zip(&self.lowered.senders).enumerate();
         let sends = sends.map(|(index, (send, _))| fate(log, index, send.expect)).collect();
         Run { seed, connections, sends, tables, earlier: self.earlier, lowered: self.lowered }
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        let agents = self.trackers.iter().zip(&self.lowered.agents);
+        let connection = |(tracker, (from, to)): (&Tracker<'_>, &(ProgramId, ProgramId))| {
+            let counts = [from, to].map(|program| self.lowered.simulator.counts(*program));
+            Connection {
+                outcome: tracker.outcome(),
+                pair: tracker.selected.map(|(_, pair)| pair),
+                setup: tracker.set_up.map(|at| at - tracker.connect.start),
+                packets_sent: counts.iter().map(|counts| counts.sent).sum(),
+                packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
+                after: tracker.after(),
+                met: tracker.met(),
+            }
+        };
+        agents.map(connection).collect()
     }
 }
 

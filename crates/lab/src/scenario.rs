@@ -9,6 +9,7 @@ mod counts;
 mod leaf;
 mod names;
 mod pool;
+pub mod population;
 mod program;
 mod resolve;
 mod resolved;
@@ -68,10 +69,14 @@ pub fn show(scenario: &Scenario) -> String {
 
 /// The JSON Schema (draft 2020-12) of a scenario file as JSON, for editors.
 pub fn schema() -> serde_json::Value {
-    let mut schema = ScenarioSpec::schema();
+    titled(ScenarioSpec::schema(), "natbed scenario")
+}
+
+/// The schema of a table as that of a whole file.
+fn titled(mut schema: serde_json::Value, title: &str) -> serde_json::Value {
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-        object.insert("title".to_owned(), "natbed scenario".into());
+        object.insert("title".to_owned(), title.into());
     }
     schema
 }

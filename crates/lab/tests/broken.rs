@@ -3,10 +3,16 @@
 use std::fs;
 use std::path::PathBuf;
 
+use natbed_lab::scenario::population::Population;
 use natbed_lab::{diagnose, scenario};
 
+/// Broken scenarios, then broken populations.
 fn broken_files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broken");
+    [files(folder.into()), files(PathBuf::from(folder).join("populations"))].concat()
+}
+
+fn files(folder: PathBuf) -> Vec<PathBuf> {
     let entries =
         fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("readable").path());
     let mut files: Vec<_> =
@@ -18,8 +24,11 @@ fn broken_files() -> Vec<PathBuf> {
 fn report(path: &PathBuf) -> String {
     let bytes = fs::read(path).expect("readable");
     let name = path.file_name().expect("a file").to_string_lossy();
-    match scenario::parse(&bytes) {
-        Ok(_) => panic!("{name} is valid"),
+    let of_population = path.parent().is_some_and(|folder| folder.ends_with("populations"));
+    let parsed =
+        if of_population { Population::parse(&bytes).map(drop) } else { scenario::parse(&bytes).map(drop) };
+    match parsed {
+        Ok(()) => panic!("{name} is valid"),
         Err(problems) => problems.render(&name, &diagnose::plain),
     }
 }

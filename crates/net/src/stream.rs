@@ -13,7 +13,7 @@ pub fn stream(seed: u64, name: &str, purpose: &str) -> Xoshiro256PlusPlus {
 }
 
 /// The finaliser of SplitMix64: a bijection in which every input bit reaches every output bit.
-fn mix(mut value: u64) -> u64 {
+pub const fn mix(mut value: u64) -> u64 {
     value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

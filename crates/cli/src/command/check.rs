@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::document;
 use crate::args;
 use crate::exit::{Failure, Status};
-use crate::files::{Fault, load};
+use crate::files::{Fault, check};
 use crate::render::style::{GOOD, paint};
 use crate::screen::Screen;
 
@@ -14,7 +14,7 @@ pub(super) fn run(args: &args::Check, screen: &Screen) -> Result<Status, Failure
     let mut documents = Vec::new();
     for path in &args.files {
         let name = path.display().to_string();
-        let fault = load(path).err();
+        let fault = check(path).err();
         status = status.max(fault.as_ref().map_or(Status::Met, Fault::status));
         if args.json {
             documents.push(json!({ "file": name, "valid": fault.is_none(), "problems": problems(&name, fault.as_ref()) }));

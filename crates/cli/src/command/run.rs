@@ -103,7 +103,7 @@ fn failure(name: &str, scenario: &Scenario, run: &Run, seed: Option<u64>) -> Str
 }
 
 /// `text` as one word of a shell command.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let bare = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(bare) {
         return text.to_owned();

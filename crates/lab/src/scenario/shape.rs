@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::spec::{IceSpec, LinkFields, NatTypeSpec};
+use super::spec::{IceSpec, LinkFields, NatTypeSpec, ScenarioSpec};
 use crate::diagnose::{Diagnostic, did_you_mean, quoted};
 
 /// A TOML value and its place.
@@ -77,7 +77,7 @@ impl Reader {
         for key in table.keys().filter(|key| !keys.iter().any(|known| known == key.get_ref())) {
             let message = format!("{} is not a key of {noun}", quoted(key.get_ref()));
             let near = did_you_mean(key.get_ref(), keys.iter().copied());
-            let help = if let Some(home) = home_of(key.get_ref()) {
+            let help = if let Some(home) = home_of(key.get_ref(), noun) {
                 format!("it is a key of {home}")
             } else if let Some(near) = near {
                 format!("did you mean `{near}`?")
@@ -150,8 +150,15 @@ macro_rules! table {
 }
 pub(super) use table;
 
-/// The table that `key` belongs to, where people look for it in another.
-fn home_of(key: &str) -> Option<&'static str> {
+/// The table that `key` belongs to, where people look for it in `noun`.
+fn home_of(key: &str, noun: &str) -> Option<&'static str> {
+    match noun {
+        "a scenario" if key == "group" => return Some("a population, which `natbed sweep` runs"),
+        "a population" if ScenarioSpec::KEYS.contains(&key) => {
+            return Some("a scenario, which `natbed run` runs");
+        }
+        _ => {}
+    }
     let homes =
         [("a `[nat-type.NAME]`", NatTypeSpec::KEYS), ("`link`", LinkFields::KEYS), ("`ice`", IceSpec::KEYS)];
     homes.into_iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| home)
