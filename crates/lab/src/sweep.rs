@@ -110,7 +110,7 @@ fn in_any_order(
     let pool = threads.build().map_err(|why| SweepError::Threads(why.to_string()))?;
     pool.install(|| {
         let tallies = indices.into_par_iter().try_fold(&new, add);
-        tallies.try_reduce(&new, |a, b| Ok(a.merged(b)))
+        tallies.try_reduce(&new, |a, b| Ok(a.merged(&b)))
     })
 }
 

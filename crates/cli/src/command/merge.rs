@@ -16,7 +16,7 @@ pub(super) fn run(args: &args::Merge, screen: &Screen) -> Result<Status, Failure
     for part in &mut parts {
         part.traffic = args.traffic.over(part.traffic);
     }
-    let whole = merge(parts).map_err(|why| failure(&why, args))?;
+    let whole = merge(&parts).map_err(|why| failure(&why, args))?;
     let target = open(&args.output)?;
     let format = wanted(&args.output).unwrap_or(Format::Table);
     write(&text(&SweepReport::new(&whole), format, &args.output), target, screen)?;

@@ -117,11 +117,8 @@ mod tests {
     fn two_halves_are_the_whole() {
         let (mut even, mut odd, mut all) = (Histogram::default(), Histogram::default(), Histogram::default());
         for value in (0..100_000).step_by(7) {
-            if value % 2 == 0 {
-                even.add(value)
-            } else {
-                odd.add(value)
-            }
+            let half = if value % 2 == 0 { &mut even } else { &mut odd };
+            half.add(value);
             all.add(value);
         }
         odd.merge(&even);

@@ -43,17 +43,17 @@ fn list(ranges: &[Range<u64>]) -> String {
 ///
 /// # Errors
 /// When they are of different runs, overlap, or leave something out.
-pub fn merge(parts: Vec<Part>) -> Result<Part, MergeError> {
+pub fn merge(parts: &[Part]) -> Result<Part, MergeError> {
     let first = parts.first().ok_or(MergeError::Nothing)?;
     for (place, part) in parts.iter().enumerate() {
         check_same(first, place, part)?;
     }
-    check_whole(&parts)?;
+    check_whole(parts)?;
     let of = first.of.clone();
     let traffic = first.traffic;
     let pairs = 0..of.total;
     let empty = Tally::new(of.groups.len());
-    let tally = parts.into_iter().fold(empty, |sum, part| sum.merged(part.tally));
+    let tally = parts.iter().fold(empty, |sum, part| sum.merged(&part.tally));
     Ok(Part { of, pairs, traffic, tally })
 }
 

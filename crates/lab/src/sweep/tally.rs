@@ -90,7 +90,7 @@ impl Tally {
 
     /// Both together.
     #[must_use]
-    pub fn merged(mut self, other: Self) -> Self {
+    pub fn merged(mut self, other: &Self) -> Self {
         for (own, more) in self.cells.iter_mut().zip(&other.cells) {
             own.merge(more);
         }

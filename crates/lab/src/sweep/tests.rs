@@ -75,7 +75,7 @@ fn shards_make_the_whole() {
         .map(|part| Part::parse(json(&SweepReport::part(part)).as_bytes()).expect("what was written"))
         .collect();
     assert_eq!(kept, parts);
-    let merged = merge(kept).expect("all of them");
+    let merged = merge(&kept).expect("all of them");
     assert_eq!(&merged, whole);
     assert_eq!(json(&SweepReport::new(&merged)), json(&SweepReport::new(whole)));
 }
@@ -83,7 +83,7 @@ fn shards_make_the_whole() {
 #[test]
 fn more_shards_than_pairs_make_the_whole_too() {
     let population = mixed();
-    let merged = merge(shards(&population, 7, 3)).expect("all of them");
+    let merged = merge(&shards(&population, 7, 3)).expect("all of them");
     assert_eq!(merged, part(&population, Shard::new(1, 1).unwrap(), 3));
 }
 
@@ -94,7 +94,7 @@ fn parts_that_do_not_fit_are_refused() {
     let with = |change: &dyn Fn(&mut Part)| {
         let mut parts = parts.clone();
         change(&mut parts[2]);
-        merge(parts).map(drop)
+        merge(&parts).map(drop)
     };
     for (what, change) in [
         ("seed", (|part: &mut Part| part.of.seed = 6) as fn(&mut Part)),
@@ -112,10 +112,10 @@ fn parts_that_do_not_fit_are_refused() {
         );
     }
     let twice = [&parts[..], &parts[1..2]].concat();
-    assert_eq!(merge(twice), Err(MergeError::Overlap(1, 4, 5..10)));
+    assert_eq!(merge(&twice), Err(MergeError::Overlap(1, 4, 5..10)));
     let gaps = vec![parts[2].clone(), parts[1].clone()];
-    assert_eq!(merge(gaps), Err(MergeError::Missing(vec![0..5, 15..20])));
-    assert_eq!(merge(Vec::new()), Err(MergeError::Nothing));
+    assert_eq!(merge(&gaps), Err(MergeError::Missing(vec![0..5, 15..20])));
+    assert_eq!(merge(&[]), Err(MergeError::Nothing));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn the_interval_covers_the_closed_form() {
         let tallies: Vec<Tally> = (0..12).map(|seed| sweep(&population, seed, 0..200)).collect();
         // Each covers it with a probability of 0.95: fewer than nine of twelve do so once in five thousand times.
         assert!(tallies.iter().filter(|tally| covers(tally)).count() >= 9, "{open}");
-        let all = tallies.into_iter().reduce(Tally::merged).unwrap();
+        let all = tallies.into_iter().reduce(|sum, tally| sum.merged(&tally)).unwrap();
         assert!(covers(&all), "{open}: {:?}", all.total().outcomes);
     }
 }
