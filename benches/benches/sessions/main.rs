@@ -9,7 +9,9 @@
 //!
 //! The peer is `webrtc-ice` with `webrtc-util`'s vnet on a single-threaded runtime with its clock paused: its best case.
 //! `sessions at once` puts many port-restricted pairs, which begin 100 us apart, into one network with one STUN server; a
-//! unit is one of them. `matrix` is the matrix of the classic types, scenario files read included; a unit is the whole.
+//! unit is one of them. `a pair of a sweep` draws users behind port-restricted NATs from a population with a STUN server, and runs
+//! and counts a pair of them: what `natbed sweep` does for each, on one thread. The population of a quarter on mobile networks has
+//! relays and jitter too, and no peer. `matrix` is the matrix of the classic types, scenario files read included; a unit is the whole.
 
 mod webrtc;
 
@@ -18,7 +20,9 @@ use std::fmt::Write;
 use natbed_benches::Bench;
 use natbed_lab::matrix::Matrix;
 use natbed_lab::run::{Options, Outcome, run};
+use natbed_lab::scenario::population::Population;
 use natbed_lab::scenario::{Scenario, parse};
+use natbed_lab::sweep::{Sweep, Tally};
 use natbed_nat::presets;
 
 fn main() {
@@ -52,6 +56,22 @@ fn main() {
             |it, count| repeat(it, &plain, Outcome::Direct, count.div_ceil(each)) * each,
         );
     }
+    let sweep = "a pair of a sweep, port-restricted";
+    let all = "format = 1\n[stun.s]\n[group.all]\n";
+    bench.measure(sweep, "natbed", || population(all), |it, count| sweep_pairs(it, count));
+    bench.measure(
+        sweep,
+        "webrtc-ice",
+        || (),
+        |(), count| webrtc::sessions(webrtc::Kind::PortRestricted, count),
+    );
+    let mobile = include_str!("../../../scenarios/populations/mobile-quarter.toml");
+    bench.measure(
+        "a pair of a sweep, a quarter mobile",
+        "natbed",
+        || population(mobile),
+        |it, count| sweep_pairs(it, count),
+    );
     let types = presets::CLASSIC.map(String::from);
     bench.measure(
         "the matrix of the classic types",
@@ -74,6 +94,21 @@ fn repeat(scenario: &Scenario, options: &Options, expected: Outcome, count: u64)
         assert!(run.connections.iter().all(|connection| connection.outcome == expected));
     }
     count
+}
+
+/// Runs `count` pairs of `population`; how many that was.
+fn sweep_pairs(population: &Population, count: u64) -> u64 {
+    let sweep = Sweep { population, seed: 1, pairs: 0..count };
+    let mut tally = Tally::new(population.groups.len());
+    for index in sweep.pairs.clone() {
+        sweep.run_pair(index, &mut tally).expect("a valid network");
+    }
+    assert_eq!(tally.total().count(Outcome::Fail), 0);
+    count
+}
+
+fn population(text: &str) -> Population {
+    Population::parse(text.as_bytes()).expect("a valid population")
 }
 
 /// That many pairs behind port-restricted NATs, with a STUN server.

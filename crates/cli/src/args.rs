@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Print a scenario with every default and preset spelled out.
     Show(Show),
-    /// Print a scenario to start from; lists them without a name.
+    /// Print a scenario or population to start from; lists them without a name.
     New {
         /// Which one.
         template: Option<String>,

@@ -1,6 +1,6 @@
-//! The scenarios that `natbed new` writes.
+//! The scenarios and populations that `natbed new` writes.
 
-/// A scenario to start from.
+/// A scenario or population to start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
     /// What `natbed new` calls it.
@@ -42,6 +42,11 @@ pub const TEMPLATES: &[Template] = &[
         name: "faults",
         summary: "a held connection through reboots, outages and a new address",
         text: include_str!("templates/faults.toml"),
+    },
+    Template {
+        name: "population",
+        summary: "groups of users, for `natbed sweep`",
+        text: include_str!("templates/population.toml"),
     },
 ];
 
