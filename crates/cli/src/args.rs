@@ -50,7 +50,7 @@ pub(crate) enum Command {
         /// Which one.
         template: Option<String>,
     },
-    /// List the scenarios that come with natbed, or print one.
+    /// List the scenarios and populations that come with natbed, or print one.
     Examples {
         /// Which one.
         name: Option<String>,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use natbed_lab::diagnose::{did_you_mean, quoted};
 use natbed_lab::scenario;
+use natbed_lab::scenario::population::{Population, is_population};
 
 use crate::exit::{Failure, Status};
 use crate::render::columns::{Cell, lines};
@@ -11,13 +12,14 @@ use crate::render::style::BOLD;
 use crate::screen::Screen;
 
 macro_rules! examples {
-    ($($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../../../scenarios/", $name, ".toml")))),*]
+    ($folder:literal: $($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../../../", $folder, "/", $name, ".toml")))),*]
     };
 }
 
 /// The scenarios of the repository, by name.
 const EXAMPLES: &[(&str, &str)] = examples![
+    "scenarios":
     "address-changed"
     "address-restricted-vs-address-restricted"
     "address-restricted-vs-port-restricted"
@@ -58,6 +60,23 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "udp-blocked"
 ];
 
+/// The populations of the repository, by name.
+const POPULATIONS: &[(&str, &str)] = examples![
+    "scenarios/populations":
+    "ford-2005"
+    "guha-2005"
+    "halkes-2011"
+    "hatonen-2010"
+    "mobile-quarter"
+    "richter-2016"
+    "trautwein-2025"
+];
+
+/// Both, populations last.
+fn all() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    EXAMPLES.iter().chain(POPULATIONS)
+}
+
 pub(super) fn run(name: Option<&str>, screen: &Screen) -> Result<Status, Failure> {
     let text = match name {
         None => list(),
@@ -69,20 +88,25 @@ pub(super) fn run(name: Option<&str>, screen: &Screen) -> Result<Status, Failure
 
 fn list() -> String {
     let row = |(name, text): &(&str, &str)| {
-        let title = scenario::parse(text.as_bytes()).map(|scenario| scenario.name).unwrap_or_default();
+        let title = if is_population(text.as_bytes()) {
+            Population::parse(text.as_bytes()).map(|population| population.name)
+        } else {
+            scenario::parse(text.as_bytes()).map(|scenario| scenario.name)
+        };
+        let title = title.unwrap_or_default();
         vec![Cell::new(*name, BOLD), Cell::plain(title)]
     };
-    let rows: Vec<Vec<Cell>> = EXAMPLES.iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = all().map(row).collect();
     lines(&rows, 2).join("\n") + "\n\nSave one with: natbed examples symmetric-vs-symmetric > mine.toml\n"
 }
 
 /// The text of the example called `name`, which may end in `.toml`.
 fn find(name: &str) -> Result<&'static str, Failure> {
     let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-    if let Some((_, text)) = EXAMPLES.iter().find(|(example, _)| *example == stem) {
+    if let Some((_, text)) = all().find(|(example, _)| *example == stem) {
         return Ok(text);
     }
-    let similar = did_you_mean(stem, EXAMPLES.iter().map(|(example, _)| *example));
+    let similar = did_you_mean(stem, all().map(|(example, _)| *example));
     let help = similar.map_or_else(
         || "`natbed examples` lists them".to_owned(),
         |similar| format!("did you mean `{similar}`?"),
@@ -95,17 +119,22 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::EXAMPLES;
+    use super::{EXAMPLES, POPULATIONS};
 
     #[test]
     fn every_scenario_of_the_repository_is_an_example() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        has_all_of("scenarios", EXAMPLES);
+        has_all_of("scenarios/populations", POPULATIONS);
+    }
+
+    fn has_all_of(folder: &str, examples: &[(&str, &str)]) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut names: Vec<String> = files
             .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
             .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
             .collect();
         names.sort();
-        assert_eq!(names, EXAMPLES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        assert_eq!(names, examples.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 }

@@ -1,6 +1,6 @@
 //! From a pair of users to the scenario that runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use natbed_nat::Behavior;
 use natbed_nat::behavior::Kind;
@@ -51,21 +51,19 @@ impl Class {
     }
 }
 
+/// A user's own NAT, and the one that it is behind.
+type Classes = (Class, Option<Class>);
+
+fn classes(of_type: &UserType) -> Classes {
+    let outer = of_type.behind.as_ref().map(|nat| Class::of(&nat.behavior));
+    (Class::of(&of_type.nat.behavior), outer)
+}
+
 /// How the NATs of a pair are plugged together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Layout {
-    /// Each user's own NAT, and the one that it is behind.
-    users: [(Class, Option<Class>); 2],
+    users: [Classes; 2],
     same_network: bool,
-}
-
-impl Layout {
-    fn of(users: [&UserType; 2], same_network: bool) -> Self {
-        let classes = |of_type: &UserType| {
-            (Class::of(&of_type.nat.behavior), of_type.behind.as_ref().map(|nat| Class::of(&nat.behavior)))
-        };
-        Self { users: users.map(classes), same_network }
-    }
 }
 
 /// A resolved scenario for each way in which the NATs of a pair can be plugged together.
@@ -87,27 +85,33 @@ impl Templates {
         groups: &[Vec<UserType>],
         source: &str,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let mut templates = BTreeMap::new();
-        let all = || groups.iter().flatten();
-        let apart = all().flat_map(|a| all().map(move |b| ([a, b], false)));
-        let together = groups.iter().flat_map(|types| {
-            let neighbours = |a| types.iter().filter(move |b| is_neighbour(a, b));
-            types.iter().flat_map(move |a| neighbours(a).map(move |b| ([a, b], true)))
-        });
-        for (users, same_network) in apart.chain(together) {
-            let layout = Layout::of(users, same_network);
-            if let std::collections::btree_map::Entry::Vacant(place) = templates.entry(layout) {
-                place.insert(Template::new(base, layout, source)?);
+        let mut layouts = BTreeSet::new();
+        let all: BTreeSet<Classes> = groups.iter().flatten().map(classes).collect();
+        layouts.extend(both(&all).map(|users| Layout { users, same_network: false }));
+        for types in groups {
+            let mut behind: BTreeMap<&str, BTreeSet<Classes>> = BTreeMap::new();
+            for of_type in types {
+                match &of_type.behind {
+                    Some(outer) => {
+                        behind.entry(&outer.name).or_default().insert(classes(of_type));
+                    }
+                    None => {
+                        layouts.insert(Layout { users: [classes(of_type); 2], same_network: true });
+                    }
+                }
             }
+            let together = behind.values().flat_map(both);
+            layouts.extend(together.map(|users| Layout { users, same_network: true }));
         }
-        Ok(Self(templates))
+        let template = |layout: Layout| Ok((layout, Template::new(base, layout, source)?));
+        layouts.into_iter().map(template).collect::<Result<_, _>>().map(Self)
     }
 
     /// The scenario of `pair` of `population`.
     pub(super) fn scenario(&self, population: &Population, pair: Pair, seed: u64) -> Scenario {
         let groups = pair.users.map(|user| &population.groups[user.group]);
         let types = [0, 1].map(|side| &groups[side].types[pair.users[side].of_type]);
-        let layout = Layout::of(types, pair.same_network);
+        let layout = Layout { users: types.map(classes), same_network: pair.same_network };
         let Template { scenario, nats } =
             self.0.get(&layout).expect("a behaviour keeps its kind: every layout was there from the start");
         let mut scenario = scenario.clone();
@@ -129,13 +133,9 @@ impl Templates {
     }
 }
 
-/// Whether users of these two types of one group can be behind one outermost NAT.
-fn is_neighbour(a: &UserType, b: &UserType) -> bool {
-    match (&a.behind, &b.behind) {
-        (Some(a), Some(b)) => a.name == b.name,
-        (None, None) => a == b,
-        _ => false,
-    }
+/// Every two of `all`, in both orders.
+fn both(all: &BTreeSet<Classes>) -> impl Iterator<Item = [Classes; 2]> {
+    all.iter().flat_map(|a| all.iter().map(|b| [*a, *b]))
 }
 
 fn set_nat(scenario: &mut Scenario, id: NatId, of_type: &NatType) {
