@@ -15,6 +15,9 @@ fn population(name: &str) -> Population {
     Population::parse(&bytes).unwrap_or_else(|problems| panic!("{name}: {:?}", problems.diagnostics()))
 }
 
+/// A population, and what is expected of the pairs of two groups.
+type Study<T> = (&'static str, &'static [([usize; 2], T)]);
+
 /// What came of random pairs.
 fn sweep(name: &str, pairs: u64) -> Tally {
     let population = population(name);
@@ -40,12 +43,13 @@ fn every_population_says_where_its_figures_come_from() {
 
 #[test]
 fn studies_come_out_as_their_closed_forms() {
-    let guha = 0.701f64.powi(2) + 2.0 * 0.701 * 0.299 * 0.181;
-    let ford = 310.0f64 / 380.0;
-    let studies: [(&str, &[([usize; 2], f64)]); 4] = [
-        ("ford-2005", &[([0, 1], ford), ([0, 0], ford * ford)]),
-        ("guha-2005", &[([0, 0], guha)]),
-        ("trautwein-2025", &[([0, 0], (64.0f64 / 75.0).powi(2))]),
+    const GUHA: f64 = 0.701 * 0.701 + 2.0 * 0.701 * 0.299 * 0.181;
+    const FORD: f64 = 310.0 / 380.0;
+    const HALKES: f64 = 64.0 / 75.0;
+    let studies: [Study<f64>; 4] = [
+        ("ford-2005", &[([0, 1], FORD), ([0, 0], FORD * FORD)]),
+        ("guha-2005", &[([0, 0], GUHA)]),
+        ("trautwein-2025", &[([0, 0], HALKES * HALKES)]),
         (
             "richter-2016",
             &[([0, 0], 0.98 * 0.98), ([1, 1], 0.89 * 0.89), ([0, 2], 0.98 * 0.6), ([2, 2], 0.6 * 0.6)],
@@ -64,7 +68,7 @@ fn studies_come_out_as_their_closed_forms() {
 
 #[test]
 fn what_has_no_choice_comes_out_the_same_every_time() {
-    let studies: [(&str, &[([usize; 2], Outcome)]); 2] = [
+    let studies: [Study<Outcome>; 2] = [
         ("hatonen-2010", &[([0, 0], Outcome::Direct)]),
         ("halkes-2011", &[([0, 0], Outcome::Direct), ([0, 1], Outcome::Relay), ([1, 2], Outcome::Direct)]),
     ];
