@@ -143,6 +143,12 @@ pub(crate) struct Explain {
     /// Only connections to this host.
     #[arg(long, value_name = "HOST")]
     pub(crate) to: Option<String>,
+    /// Search the smallest change that would make each connection direct.
+    #[arg(long)]
+    pub(crate) what_if: bool,
+    /// Print the scenario with change N of --what-if made instead: a file that runs to what is claimed.
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "tables", "trace", "pcap"])]
+    pub(crate) apply: Option<usize>,
     #[command(flatten)]
     pub(crate) seed: Seed,
     #[command(flatten)]

@@ -14,6 +14,7 @@ mod schema;
 mod show;
 mod sweep;
 mod types;
+mod what_if;
 
 use crate::args::Command;
 use crate::exit::{Failure, Status};

@@ -9,4 +9,5 @@ pub(crate) mod run;
 pub(crate) mod style;
 pub(crate) mod sweep;
 pub(crate) mod tables;
+pub(crate) mod what_if;
 pub(crate) mod wrap;

@@ -103,6 +103,32 @@ fn matrix_prints_the_document_of_its_schema() {
 }
 
 #[test]
+fn what_if_is_a_field_of_the_explanation_and_its_scenario_runs_to_the_claim() {
+    let file = scenario("no-turn");
+    assert!(document(&["explain", "--json", &file]).get("what_if").is_none(), "only where asked for");
+    let report = document(&["explain", "--json", "--what-if", &file]);
+    let [found] = report["what_if"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!((&found["from"], &found["outcome"]), (&Value::from("alice"), &Value::from("fail")));
+    let remedies = found["remedies"].as_array().unwrap();
+    let outcomes: Vec<_> = remedies.iter().map(|remedy| remedy["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["direct", "direct", "direct", "relay"]);
+    let change = &remedies[0]["changes"][0];
+    assert_eq!((&change["node"], &change["key"]), (&Value::from("b"), &Value::from("filtering")));
+    assert_eq!((&change["is"], &change["steps"]), (&Value::from("address-dependent"), &Value::from(1)));
+    for remedy in remedies {
+        let number = remedy["number"].to_string();
+        let shown = natbed(&["explain", "--apply", &number, &file]).stdout;
+        let (_folder, changed) = written(std::str::from_utf8(&shown).unwrap());
+        let run = document(&["run", "--json", &changed]);
+        let connection = &run["scenarios"][0]["connections"][0];
+        assert_eq!(connection["met"], true, "{number}");
+        for field in ["outcome", "local", "remote", "setup_seconds"] {
+            assert_eq!(connection[field], remedy[field], "{number} {field}");
+        }
+    }
+}
+
+#[test]
 fn explain_and_check_print_documents() {
     let report = document(&["explain", "--json", "--pair", "symmetric,symmetric", "--tables"]);
     assert_eq!(report["schema"], "natbed.explain/1");

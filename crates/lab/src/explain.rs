@@ -1,6 +1,7 @@
 //! Why each connection and each plain datagram came out as it did: a numbered chain of causes, each naming packet,
 //! node, rule and table entry. Every sentence is made from the event log.
 
+mod admission;
 mod afterwards;
 mod connection;
 mod journey;
@@ -18,6 +19,8 @@ use serde::Serialize;
 use crate::run::Run;
 use crate::scenario::Scenario;
 
+pub use self::admission::Admission;
+pub(crate) use self::admission::{Focus, admission};
 use self::journey::Journeys;
 use self::tell::Teller;
 

@@ -14,7 +14,7 @@ mod program;
 mod resolve;
 mod resolved;
 mod shape;
-mod show;
+pub(crate) mod show;
 mod spec;
 mod subnets;
 pub mod templates;

@@ -8,16 +8,18 @@ use natbed_lab::matrix::pair_scenario;
 use natbed_lab::report::ScenarioReport;
 use natbed_lab::run::{self, Options, Run};
 use natbed_lab::scenario::{self, Scenario};
+use natbed_lab::what_if::WhatIf;
 use serde_json::json;
 
 use super::recording::Targets;
-use super::{document, types};
+use super::{document, types, what_if};
 use crate::args;
 use crate::exit::{Failure, Status};
 use crate::files::{File, load_all};
 use crate::render::explanation;
 use crate::render::run::{about, heading};
 use crate::render::tables::tables;
+use crate::render::what_if::text as what_if_text;
 use crate::screen::{Screen, width};
 
 pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, Failure> {
@@ -26,6 +28,11 @@ pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, F
     let scenario = &file.scenario;
     for host in [&args.from, &args.to].into_iter().flatten() {
         check_host(scenario, host)?;
+    }
+    if let Some(number) = args.apply {
+        let proof = what_if::apply(&file, args, number)?;
+        screen.print(&scenario::show(&proof))?;
+        return Ok(Status::Met);
     }
     let targets = Targets::open(&args.recording, args.json, screen)?;
     let options = Options {
@@ -41,8 +48,9 @@ pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, F
     if explanations.is_empty() {
         return Err(nothing(args));
     }
+    let searched = if args.what_if { what_if::search(&file, args)? } else { Vec::new() };
     let print = if args.json { json } else { text };
-    screen.print(&print(&file, &run, &explanations, args))?;
+    screen.print(&print(&file, &run, &explanations, &searched, args))?;
     Ok(Status::Met)
 }
 
@@ -79,10 +87,19 @@ fn nothing(args: &args::Explain) -> Failure {
     Failure::usage(format_args!("the scenario has no connection{ends}"), None)
 }
 
-fn json(file: &File, run: &Run, explanations: &[Explanation], args: &args::Explain) -> String {
+fn json(
+    file: &File,
+    run: &Run,
+    explanations: &[Explanation],
+    searched: &[WhatIf],
+    args: &args::Explain,
+) -> String {
     let report = ScenarioReport::new(&file.name, &file.scenario, run, args.tables.tables);
     let mut report = serde_json::to_value(report).unwrap_or_default();
     report["explanations"] = json!(explanations);
+    if args.what_if {
+        report["what_if"] = json!(what_if::reports(&file.scenario, searched));
+    }
     let mut out = json!({ "schema": "natbed.explain/1" });
     if let (Some(out), Some(report)) = (out.as_object_mut(), report.as_object_mut()) {
         out.append(report);
@@ -90,14 +107,35 @@ fn json(file: &File, run: &Run, explanations: &[Explanation], args: &args::Expla
     document(&out)
 }
 
-fn text(file: &File, run: &Run, explanations: &[Explanation], args: &args::Explain) -> String {
+fn text(
+    file: &File,
+    run: &Run,
+    explanations: &[Explanation],
+    searched: &[WhatIf],
+    args: &args::Explain,
+) -> String {
     let width = width();
     let mut parts = Vec::new();
     if !args.quiet {
         let about = if args.verbose { about(&file.scenario, width) } else { String::new() };
         parts.push(heading(&file.name, &file.scenario) + &about);
     }
-    parts.extend(explanations.iter().map(|explained| explanation::text(explained, args.quiet, width)));
+    // Plain datagrams come first; connections are the last ones.
+    let sends = explanations.len() - if args.what_if { searched.len() } else { explanations.len() };
+    let mut first = 1;
+    for (at, explained) in explanations.iter().enumerate() {
+        let mut part = explanation::text(explained, args.quiet, width);
+        if let Some(found) = at.checked_sub(sends).and_then(|at| searched.get(at)) {
+            part += &what_if_text(&file.scenario, found, first, args.quiet, width);
+            first += what_if::numbered(found).count();
+        }
+        parts.push(part);
+    }
+    if first > 1 {
+        parts.push(what_if::hint(file, args));
+    } else if args.what_if && searched.is_empty() {
+        parts.push("What-if is about connections, and there is none here.\n".to_owned());
+    }
     let mut out = parts.join("\n");
     if args.tables.tables {
         out += &tables(&file.scenario, run, width);

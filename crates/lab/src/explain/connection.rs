@@ -22,14 +22,24 @@ pub(super) struct Connection<'a> {
     pub(super) decided: Timestamp,
 }
 
+impl<'a> Connection<'a> {
+    /// Connection `index` of the run.
+    pub(super) fn of(teller: &Teller<'a>, index: usize) -> Self {
+        let connect = &teller.scenario.connects[index];
+        let (from, to) = teller.run.lowered.agents[index];
+        let setup = teller.run.connections[index].setup;
+        let decided = setup.map_or(teller.run.lowered.simulator.now(), |setup| connect.start + setup);
+        let names = [connect.from, connect.to].map(|host| teller.scenario[host].name.as_str());
+        Self { agents: [from, to], names, decided }
+    }
+}
+
 pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
     let connect = &teller.scenario.connects[index];
     let result = &teller.run.connections[index];
-    let (from, to) = teller.run.lowered.agents[index];
-    let decided = result.setup.map_or(teller.run.lowered.simulator.now(), |setup| connect.start + setup);
-    let names = [teller.scenario[connect.from].name.as_str(), teller.scenario[connect.to].name.as_str()];
-    let connection = Connection { agents: [from, to], names, decided };
-    let stories = stories(teller, connection.agents, decided);
+    let connection = Connection::of(teller, index);
+    let names = connection.names;
+    let stories = stories(teller, connection.agents, connection.decided);
     let mut chapters = vec![
         Chapter { title: "What each side learns about itself", steps: learnt(teller, &connection) },
         Chapter { title: "What they tell each other", steps: told(teller, &connection) },

@@ -1,7 +1,7 @@
 //! The reason in a few sentences: which rule let the decisive packets in, or kept them out.
 
-use natbed_nat::Remote;
 use natbed_nat::behavior::Mapping;
+use natbed_nat::{Permitted, Remote};
 use natbed_net::DropReason;
 use natbed_net::trace::{Direction, Place};
 use natbed_packet::Endpoint;
@@ -194,7 +194,7 @@ fn new_port(teller: &Teller<'_>, journey: &Journey, source: Endpoint) -> String 
 }
 
 /// The NATs that let a check in or turned it around, and why each did.
-fn let_in(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
+pub(super) fn let_in(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
     let sender = teller.node(journey.node);
     let why = |hop: &Hop| {
         let nat = teller.nat(hop.node)?;
@@ -213,8 +213,12 @@ fn let_in(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
             Direction::Outbound => return None,
             Direction::Inbound => {
                 let source = translation.before.source_endpoint()?;
+                let by_address = |permitted: &Permitted| permitted.remote == Remote::Address(source.ip);
                 match translation.mapping.as_ref().map(|mapping| mapping.permitted.as_slice()) {
                     Some([only]) if only.remote == Remote::Any => "lets in anyone".to_owned(),
+                    Some(all) if all.iter().any(by_address) => {
+                        format!("lets in any port of {}, where it has been sent to", source.ip)
+                    }
                     Some(_) => format!("lets in {source}, where it has been sent to"),
                     None => "filters nothing".to_owned(),
                 }

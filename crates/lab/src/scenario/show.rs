@@ -12,8 +12,8 @@ use natbed_packet::Timestamp;
 use super::leaf::{RFC8445, UNLIMITED};
 use super::resolve::ALL_INTERFACES;
 use super::resolved::{
-    Action, Attachment, Connect, Host, Lan, LinkConfig, Nat, Network, NodeId, Retransmission, Scenario, Send,
-    Server, ServerKind, Target,
+    Action, Attachment, Connect, Event, Host, Lan, LinkConfig, Nat, Network, NodeId, Retransmission,
+    Scenario, Send, Server, ServerKind, Target,
 };
 use super::wiring::{DEFAULT_TYPE, INTERNET};
 use crate::quantity::{print_duration, print_rate, print_size};
@@ -29,12 +29,20 @@ pub(super) fn text(scenario: &Scenario) -> String {
     scenario.servers.iter().for_each(|server| page.server(server));
     scenario.connects.iter().for_each(|connect| page.connect(connect));
     scenario.sends.iter().for_each(|send| page.send(send));
-    for event in &scenario.events {
-        page.table("[[event]]");
-        page.line("at", &quote(&print_instant(event.at)));
-        page.action(&event.action);
-    }
+    scenario.events.iter().for_each(|event| page.event(event));
     page.out
+}
+
+/// One fault of `scenario` as the lines of a file.
+pub(crate) fn event(scenario: &Scenario, event: &Event) -> String {
+    let mut page = Page { out: String::new(), scenario, types: BTreeMap::new() };
+    page.event(event);
+    page.out.trim_start().to_owned()
+}
+
+/// The ICE settings of a host of `scenario`, key and value.
+pub(crate) fn ice_fields(scenario: &Scenario, host: &Host) -> Vec<(&'static str, String)> {
+    Page { out: String::new(), scenario, types: BTreeMap::new() }.ice(host)
 }
 
 /// The text so far.
@@ -119,11 +127,11 @@ impl<'s> Page<'s> {
         let addresses = host.interfaces.iter().flat_map(|interface| &interface.addresses);
         self.line("address", &list(addresses.map(ToString::to_string)));
         self.link(&host.link);
-        self.line("ice", &self.ice(host));
+        self.line("ice", &inline(&self.ice(host)));
         self.line("agent", &quote(&host.agent));
     }
 
-    fn ice(&self, host: &Host) -> String {
+    fn ice(&self, host: &Host) -> Vec<(&'static str, String)> {
         let ice = &host.ice;
         let servers = ice.servers.iter().map(|server| self.scenario[*server].name.clone());
         let everywhere = ice.interfaces.len() == host.interfaces.len() && !self.is_taken(ALL_INTERFACES);
@@ -152,7 +160,7 @@ impl<'s> Page<'s> {
         } else if !(legs.clone().any(|leg| leg == Attachment::Internet) && self.is_taken(INTERNET)) {
             fields.push(("interfaces", list(legs.map(|leg| self.leg(leg).to_owned()))));
         }
-        inline(&fields)
+        fields
     }
 
     fn server(&mut self, server: &Server) {
@@ -206,6 +214,12 @@ impl<'s> Page<'s> {
         if let Some(expect) = send.expect {
             self.line("expect", &quote(expect.as_str()));
         }
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.table("[[event]]");
+        self.line("at", &quote(&print_instant(event.at)));
+        self.action(&event.action);
     }
 
     fn action(&mut self, action: &Action) {
@@ -268,7 +282,7 @@ fn type_names(scenario: &Scenario) -> BTreeMap<&str, String> {
 }
 
 /// The keys of a nat-type that behaves as `behavior`.
-fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
+pub(crate) fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
     let base = if behavior.kind == Kind::Nat { DEFAULT_TYPE } else { behavior.kind.as_str() };
     let mut axes = vec![
         ("base", quote(base)),
@@ -309,7 +323,8 @@ fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
     axes
 }
 
-fn link_fields(link: &LinkConfig) -> Vec<(&'static str, String)> {
+/// The values of a link, key and value.
+pub(crate) fn link_fields(link: &LinkConfig) -> Vec<(&'static str, String)> {
     vec![
         ("delay", quoted_duration(link.delay)),
         ("jitter", quoted_duration(link.jitter)),
@@ -322,32 +337,34 @@ fn link_fields(link: &LinkConfig) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn print_instant(at: Timestamp) -> String {
+pub(crate) fn print_instant(at: Timestamp) -> String {
     print_duration(at.since(Timestamp::ZERO))
 }
 
-fn quoted_duration(duration: Duration) -> String {
+pub(crate) fn quoted_duration(duration: Duration) -> String {
     quote(&print_duration(duration))
 }
 
-fn header(family: &str, name: &str) -> String {
+/// The header of a table: `[family.name]`.
+pub(crate) fn header(family: &str, name: &str) -> String {
     let bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if bare { format!("[{family}.{name}]") } else { format!("[{family}.{}]", quote(name)) }
 }
 
 /// One value as a string, any other number of them as an array.
-fn list(values: impl Iterator<Item = String>) -> String {
+pub(crate) fn list(values: impl Iterator<Item = String>) -> String {
     let values: Vec<String> = values.map(|value| quote(&value)).collect();
     if let [value] = values.as_slice() { value.clone() } else { format!("[{}]", values.join(", ")) }
 }
 
-fn inline(fields: &[(&str, String)]) -> String {
+/// An inline table.
+pub(crate) fn inline(fields: &[(&str, String)]) -> String {
     let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     format!("{{ {} }}", fields.join(", "))
 }
 
 /// `text` as a TOML basic string.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

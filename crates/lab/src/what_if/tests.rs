@@ -1,0 +1,119 @@
+use std::fs;
+use std::path::Path;
+
+use natbed_nat::behavior::{Filtering, Mapping};
+
+use super::catalogue::singles;
+use super::change::apply;
+use super::lines::lines;
+use super::*;
+use crate::matrix::pair_scenario;
+use crate::scenario::{NatId, parse};
+
+fn nat(nat: u32, axis: Axis, steps: u8) -> Change {
+    Change { setting: Setting::Nat(NatId(nat), axis), steps }
+}
+
+#[test]
+fn fewer_then_nearer_then_easier_changes_are_smaller() {
+    let text = pair_scenario("symmetric", "symmetric", &[], 1);
+    let scenario = parse(text.as_bytes()).unwrap();
+    let size = |changes: &[Change]| Size::of(changes, &scenario, 0);
+    let filter = |side| nat(side, Axis::Filtering(Filtering::AddressDependent), 1);
+    let open = |side| nat(side, Axis::Filtering(Filtering::EndpointIndependent), 2);
+    let mapping = |side| nat(side, Axis::Mapping(Mapping::EndpointIndependent), 2);
+    let starts = Change { setting: Setting::OtherSideStarts, steps: 1 };
+    let in_order = [
+        vec![starts],
+        vec![filter(0)],
+        vec![filter(1)],
+        vec![open(0)],
+        vec![mapping(0)],
+        vec![filter(0), filter(1)],
+        vec![filter(0), mapping(0)],
+        vec![filter(1), mapping(1)],
+        vec![mapping(0), mapping(1)],
+    ];
+    for pair in in_order.windows(2) {
+        assert!(size(&pair[0]) < size(&pair[1]), "{pair:?}");
+    }
+    assert_eq!(size(&[filter(0), mapping(1)]), size(&[mapping(1), filter(0)]));
+}
+
+/// `text` as a user who follows `lines` would leave it.
+fn followed(text: &str, lines: &str, index: usize, fault: Option<usize>) -> String {
+    let mut file: Vec<String> = text.lines().map(str::to_owned).collect();
+    if let Some(fault) = fault {
+        let start = section(&file, "[[event]]", fault).unwrap();
+        file.drain(start..end(&file, start));
+    }
+    for table in lines.split("\n\n").filter(|table| !table.starts_with('#')) {
+        let (header, keys) = table.split_once('\n').unwrap_or((table, ""));
+        let header = header.split(" #").next().unwrap();
+        let place = if header == "[[connect]]" { index } else { 0 };
+        let start = section(&file, header, place).unwrap_or_else(|| {
+            file.push(header.to_owned());
+            file.len() - 1
+        });
+        for line in keys.lines() {
+            let key = |line: &str| line.split('=').next().unwrap().trim().to_owned();
+            let known = (start..end(&file, start)).find(|at| key(&file[*at]) == key(line));
+            match known {
+                Some(at) => line.clone_into(&mut file[at]),
+                None => file.insert(start + 1, line.to_owned()),
+            }
+        }
+    }
+    file.join("\n")
+}
+
+/// The line of the table at `place` among those with this header.
+fn section(file: &[String], header: &str, place: usize) -> Option<usize> {
+    let lines = file.iter().enumerate().filter(|(_, line)| line.trim() == header);
+    lines.map(|(at, _)| at).nth(place)
+}
+
+/// The line behind the table that begins at `start`.
+fn end(file: &[String], start: usize) -> usize {
+    let next = file[start + 1..].iter().position(|line| line.starts_with('['));
+    next.map_or(file.len(), |next| start + 1 + next)
+}
+
+#[test]
+fn the_lines_of_every_change_say_what_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+    let mut tried = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let scenario = parse(text.as_bytes()).unwrap();
+        for index in 0..scenario.connects.len() {
+            let singles = singles(&scenario, index);
+            let pairs = singles.windows(2).filter(|pair| !pair[0].excludes(&pair[1], &scenario, index));
+            for changes in singles.iter().map(std::slice::from_ref).chain(pairs) {
+                let mut changed = apply(&scenario, index, changes);
+                if changed.nats.iter().any(|nat| nat.behavior.validate().is_err()) {
+                    continue;
+                }
+                let fault = changes.iter().find_map(|change| match change.setting {
+                    Setting::WithoutFault(fault) => Some(fault),
+                    _ => None,
+                });
+                let lines = lines(&scenario, index, changes);
+                let followed = followed(&text, &lines, index, fault);
+                let context = format!("{}: {changes:?}\n{lines}\n{followed}", path.display());
+                let mut read = parse(followed.as_bytes()).unwrap_or_else(|why| panic!("{context}\n{why:?}"));
+                // What is expected of a path is as its initiator sees it.
+                for connect in changed.connects.iter_mut().chain(&mut read.connects) {
+                    connect.path = None;
+                }
+                assert_eq!(read, changed, "{context}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
