@@ -18,6 +18,7 @@ fn the_commands_of_every_page_print_what_the_page_says() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         let mut shell = Shell::new();
+        shell.write_files(&text);
         let new = rewrite(&text, |step| {
             commands += 1;
             let actual = shell.run(&step.command);
@@ -118,6 +119,15 @@ impl Shell {
             }
         }
         Self { folder, status: 0 }
+    }
+
+    /// Writes each block of `page` that has a file name behind its language: ```` ```toml mine.toml ````.
+    fn write_files(&self, page: &str) {
+        for block in page.split("\n```toml ").skip(1) {
+            let (name, rest) = block.split_once('\n').unwrap();
+            let content = rest.split("```").next().unwrap();
+            fs::write(self.folder.path().join(name), content).unwrap();
+        }
     }
 
     /// What `command` prints, stdout first.

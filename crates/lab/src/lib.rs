@@ -3,6 +3,8 @@
 pub mod classify;
 pub mod diagnose;
 pub mod explain;
+#[cfg(feature = "proptest")]
+pub mod kit;
 pub mod log;
 pub mod lower;
 pub mod matrix;

@@ -9,7 +9,7 @@ mod signal;
 use std::any::Any;
 
 use natbed_net::{DropReason, Input, Output};
-use natbed_packet::{Datagram, Timestamp};
+use natbed_packet::{Datagram, Endpoint, Timestamp};
 use natbed_traversal::ice;
 
 pub use crate::classify::DiscoveryPeer;
@@ -44,6 +44,24 @@ pub enum PeerEvent {
     Discard(Discard),
     /// An agent, in words of its own.
     Note(Note),
+}
+
+impl PeerEvent {
+    /// An agent that knows no candidates is connected from `local`, one of its sockets, to `remote`.
+    pub fn connected(local: Endpoint, remote: Endpoint) -> Self {
+        let kind = ice::CandidateType::Host;
+        let candidate = |address| ice::Candidate {
+            foundation: ice::Foundation::number(1),
+            component: 1,
+            priority: ice::priority(kind, u16::MAX),
+            address,
+            kind,
+            related: None,
+        };
+        let (local, remote) = (candidate(local), candidate(remote));
+        let pair = ice::SelectedPair { local, remote, base: local.address, relayed: false };
+        Self::Ice(ice::Event::Selected(pair))
+    }
 }
 
 /// What an agent says of itself in words of its own: they are shown as they are.

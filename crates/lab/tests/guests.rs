@@ -12,9 +12,7 @@ use natbed_lab::run::{Options, Outcome, Run, run, run_with};
 use natbed_lab::scenario::{Scenario, parse_with, show};
 use natbed_net::{Input, Output, Program};
 use natbed_packet::{Datagram, Endpoint, Timestamp};
-use natbed_traversal::ice::{
-    Candidate, CandidateType, Event, Failure, Foundation, Role, SelectedPair, priority,
-};
+use natbed_traversal::ice::{Event, Failure, Role};
 
 /// Tells the other side its address, sends it a datagram, and has a pair when one comes; then says that it has others at
 /// the given times.
@@ -47,17 +45,7 @@ impl Knocker {
 
     fn select(&mut self, remote: Endpoint) {
         let Some(Surroundings { local, .. }) = &self.surroundings else { return };
-        let host = |address| Candidate {
-            foundation: Foundation::number(1),
-            component: 1,
-            priority: priority(CandidateType::Host, u16::MAX),
-            address,
-            kind: CandidateType::Host,
-            related: None,
-        };
-        let (local, remote) = (host(local[0]), host(remote));
-        let pair = SelectedPair { local, remote, base: local.address, relayed: false };
-        self.events.push_back(PeerEvent::Ice(Event::Selected(pair)));
+        self.events.push_back(PeerEvent::connected(local[0], remote));
     }
 }
 

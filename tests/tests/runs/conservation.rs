@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use natbed_lab::kit::{Case, Links};
 use natbed_lab::lower::lower;
 use natbed_lab::peer::PeerEvent;
 use natbed_net::trace::Event;
@@ -9,7 +10,7 @@ use natbed_net::{Counts, PacketId, Record};
 use natbed_packet::Timestamp;
 use proptest::prelude::*;
 
-use crate::generate::{Case, Links, case, with_faults};
+use crate::generate::{holding, with_faults};
 use crate::{cases, run, scenario};
 
 /// What the event log says of the datagrams of a run.
@@ -56,7 +57,7 @@ impl Tally {
 
 /// At every step, what was sent or copied is delivered, dropped or under way, and the log says the same.
 fn conserve(case: &Case) -> Result<(), TestCaseError> {
-    let scenario = scenario(&case.text());
+    let scenario = scenario(case);
     let mut simulator = lower(&scenario, scenario.seed).unwrap().simulator;
     simulator.record();
     while simulator.step_until(Timestamp::from_secs(45)) {
@@ -73,13 +74,13 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn every_datagram_is_delivered_dropped_or_under_way(case in with_faults(case(Links::Bad, 2, 2))) {
+    fn every_datagram_is_delivered_dropped_or_under_way(case in with_faults(Links::Bad, 2, 2)) {
         conserve(&case)?;
     }
 
     #[test]
-    fn watching_changes_nothing(case in with_faults(case(Links::Bad, 1, 2))) {
-        let scenario = scenario(&Case { hold: "10 s", ..case }.text());
+    fn watching_changes_nothing(case in with_faults(Links::Bad, 1, 2)) {
+        let scenario = scenario(&holding(case, 10));
         let (watched, alone) = (run(&scenario, true), run(&scenario, false));
         prop_assert!(!watched.log().is_empty() && alone.log().is_empty());
         prop_assert_eq!(format!("{:?}", watched.connections), format!("{:?}", alone.connections));
@@ -89,8 +90,8 @@ proptest! {
     }
 
     #[test]
-    fn every_dropped_line_of_the_log_says_where_and_why(case in with_faults(case(Links::Bad, 1, 2))) {
-        let run = run(&scenario(&case.text()), true);
+    fn every_dropped_line_of_the_log_says_where_and_why(case in with_faults(Links::Bad, 1, 2)) {
+        let run = run(&scenario(&case), true);
         let mut dropped = 0;
         for (seq, record) in run.log().iter().enumerate() {
             let line = natbed_lab::log::line(&run, seq as u64, record);

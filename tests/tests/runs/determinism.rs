@@ -2,14 +2,15 @@
 
 use std::process::Command;
 
+use natbed_lab::kit::Links;
 use natbed_lab::log::write_jsonl;
 use natbed_lab::run::Run;
 use natbed_lab::scenario::show;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::generate::{Links, case, with_faults};
-use crate::{cases, run, scenario};
+use crate::generate::with_faults;
+use crate::{cases, parsed, run, scenario};
 
 /// Jitter, loss, duplication, reordering, queues and faults.
 const NOISY: &str = r#"
@@ -66,7 +67,7 @@ fn log_of(run: &Run) -> String {
 }
 
 fn log(text: &str) -> String {
-    log_of(&run(&scenario(text), true))
+    log_of(&run(&parsed(text), true))
 }
 
 /// The log without the numbers that count over all nodes.
@@ -153,15 +154,15 @@ proptest! {
     #![proptest_config(cases(32))]
 
     #[test]
-    fn any_run_repeats_itself(case in with_faults(case(Links::Bad, 2, 2))) {
-        let scenario = scenario(&case.text());
+    fn any_run_repeats_itself(case in with_faults(Links::Bad, 2, 2)) {
+        let scenario = scenario(&case);
         let (first, second) = (run(&scenario, true), run(&scenario, true));
         prop_assert_eq!(log_of(&first), log_of(&second));
     }
 
     #[test]
-    fn a_resolved_scenario_runs_to_the_same_bytes(case in with_faults(case(Links::Bad, 1, 2))) {
-        let resolved = show(&scenario(&case.text()));
+    fn a_resolved_scenario_runs_to_the_same_bytes(case in with_faults(Links::Bad, 1, 2)) {
+        let resolved = show(&scenario(&case));
         prop_assert!(log(&case.text()) == log(&resolved), "{}", resolved);
     }
 }

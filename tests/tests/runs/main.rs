@@ -9,6 +9,7 @@ mod nat;
 mod oracle;
 mod settings;
 
+use natbed_lab::kit::Case;
 use natbed_lab::run::{Options, Run};
 use natbed_lab::scenario::{Scenario, parse};
 use proptest::test_runner::Config;
@@ -19,7 +20,11 @@ fn cases(cases: u32) -> Config {
     Config { cases: (config.cases * cases).div_ceil(256), failure_persistence: None, ..config }
 }
 
-fn scenario(text: &str) -> Scenario {
+fn scenario(case: &Case) -> Scenario {
+    parsed(&case.text())
+}
+
+fn parsed(text: &str) -> Scenario {
     parse(text.as_bytes()).unwrap_or_else(|problems| panic!("{:?} in\n{text}", problems.diagnostics()))
 }
 

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use natbed_lab::kit::{Case, Links};
 use natbed_lab::lower::lower;
 use natbed_nat::MappingView;
-use natbed_nat::behavior::{Behavior, Kind, Refresh};
+use natbed_nat::behavior::{Behavior, Hairpinning, Kind, Refresh};
 use natbed_net::trace::{Direction, Event, Place};
 use natbed_net::{NodeId, Record};
 use natbed_packet::{Datagram, Timestamp, Transport};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::generate::{Case, Links, Middlebox, case};
-use crate::{cases, run, scenario};
+use crate::generate::{case, holding};
+use crate::{cases, parsed, run, scenario};
 
 /// Whether no two live mappings share an external port, or, where ports are overloaded and in firewalls, a port and a
 /// destination.
@@ -84,19 +85,14 @@ fn is_udp(datagram: &Datagram) -> bool {
 }
 
 fn timed(cases: impl Strategy<Value = Case>) -> impl Strategy<Value = Case> {
-    (cases, 3..30_u32, select(Refresh::NAMES)).prop_map(|(mut case, timeout, refresh)| {
-        for middlebox in case.sides.iter_mut().flat_map(|side| &mut side.nats) {
-            set(middlebox, "udp-timeout", format!("\"{timeout} s\""));
-            set(middlebox, "refresh", format!("\"{refresh}\""));
-            set(middlebox, "hairpinning", "\"off\"".to_owned());
+    (cases, 3..30_u64, select(Refresh::ALL)).prop_map(|(mut case, timeout, refresh)| {
+        for nat in &mut case.nats {
+            nat.behavior.udp_timeout = Duration::from_secs(timeout);
+            nat.behavior.refresh = refresh;
+            nat.behavior.hairpinning = Hairpinning::Off;
         }
-        Case { hold: "40 s", ..case }
+        holding(case, 40)
     })
-}
-
-fn set(middlebox: &mut Middlebox, axis: &'static str, value: String) {
-    middlebox.axes.retain(|(other, _)| *other != axis);
-    middlebox.axes.push((axis, value));
 }
 
 proptest! {
@@ -107,7 +103,7 @@ proptest! {
         case in case(Links::Bad, 2, 2),
         times in prop::collection::vec(0..20_000_u64, 1..20),
     ) {
-        let scenario = scenario(&Case { hold: "10 s", ..case }.text());
+        let scenario = scenario(&holding(case, 10));
         let mut lowered = lower(&scenario, scenario.seed).unwrap();
         let mut times = times;
         times.sort_unstable();
@@ -125,7 +121,7 @@ proptest! {
 
     #[test]
     fn no_mapping_outlives_its_timer(case in timed(case(Links::Sound, 0, 2))) {
-        let scenario = scenario(&case.text());
+        let scenario = scenario(&case);
         let run = run(&scenario, true);
         let nodes = run.lowered.nats.iter().zip(&scenario.nats);
         let mut timers: BTreeMap<NodeId, Timers<'_>> = nodes
@@ -145,7 +141,7 @@ proptest! {
 fn a_mapping_that_nothing_refreshes_is_gone_when_its_time_is_over() {
     let text = "format = 1\n[stun.s]\n[nat-type.short]\nudp-timeout = \"3 s\"\n[nat.n]\ntype = \"short\"\n\
                 [host.h]\nbehind = \"n\"\n[[send]]\nfrom = \"h\"\nfrom-port = 5000\nto = \"s\"\nto-port = 3478\n";
-    let scenario = scenario(text);
+    let scenario = parsed(text);
     let mut lowered = lower(&scenario, 1).unwrap();
     let node = lowered.nats[0];
     let mut table_at = |time: Duration| {

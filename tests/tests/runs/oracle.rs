@@ -1,7 +1,9 @@
 //! The simulation against the oracle, which shares nothing with it but the words for what a NAT does.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use natbed_lab::kit::{Case, Links};
 use natbed_lab::oracle::{Pair, Prediction, Site, predict};
 use natbed_lab::outcome::Outcome;
 use natbed_lab::run::Connection;
@@ -9,7 +11,7 @@ use natbed_lab::scenario::{Attachment, HoldState, HostId, NatId, Scenario, Serve
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
-use crate::generate::{Case, Links, case};
+use crate::generate::{case, holding};
 use crate::{cases, run, scenario};
 
 /// What the oracle says about the first connection of a scenario.
@@ -48,7 +50,7 @@ fn chain(scenario: &Scenario, host: HostId) -> Vec<NatId> {
 
 /// Fails unless the run of `case` comes out as predicted, and the pair that it selects shows that it did.
 fn compare(case: &Case) -> Result<(), TestCaseError> {
-    let scenario = scenario(&case.text());
+    let scenario = scenario(case);
     let predicted = prediction(&scenario);
     let run = run(&scenario, false);
     let Connection { outcome, pair, .. } = &run.connections[0];
@@ -87,15 +89,15 @@ proptest! {
 
     #[test]
     fn who_initiates_changes_nothing(case in case(Links::Sound, 1, 2)) {
-        let outcome = |case: &Case| run(&scenario(&case.text()), false).connections[0].outcome;
-        let raced = prediction(&scenario(&case.text())).raced;
-        let (one, other) = (outcome(&case), outcome(&case.swapped()));
+        let outcome = |case: &Case| run(&scenario(case), false).connections[0].outcome;
+        let raced = prediction(&scenario(&case)).raced;
+        let (one, other) = (outcome(&case), outcome(&case.clone().swapped()));
         prop_assert!(one == other || raced.is_some(), "{one} and {other}");
     }
 
     #[test]
     fn what_connects_without_loss_stays_connected(case in case(Links::Sound, 1, 2)) {
-        let run = run(&scenario(&Case { hold: "2 min", ..case }.text()), false);
+        let run = run(&scenario(&holding(case, 120)), false);
         let Connection { outcome, after, .. } = &run.connections[0];
         let expected = (*outcome != Outcome::Fail).then_some(HoldState::Alive);
         prop_assert_eq!(*after, expected);
@@ -120,12 +122,16 @@ proptest! {
 
 /// With more patience before a relay than RFC 8863's timer has.
 fn patient(cases: impl Strategy<Value = Case>) -> impl Strategy<Value = Case> {
-    cases.prop_map(|case| Case { relay_wait: "45 s", ..case })
+    cases.prop_map(|mut case| {
+        case.hosts.iter_mut().for_each(|host| host.relay_wait = Duration::from_secs(45));
+        case.connects.iter_mut().for_each(|connect| connect.within = Duration::from_secs(120));
+        case
+    })
 }
 
 fn one_lossy_link() -> impl Strategy<Value = Case> {
     (case(Links::Sound, 0, 1), 0..2_usize, 0..=200_u32).prop_map(|(mut case, side, loss)| {
-        case.sides[side].link = format!("{{ delay = \"10 ms\", loss = 0.{loss:03} }}");
+        case.hosts[side].link.loss = f64::from(loss) / 1000.0;
         case
     })
 }

@@ -88,7 +88,7 @@ impl Program<'_, '_> {
             to,
             expect: value(&spec.expect),
             start: instant(value(&spec.start).unwrap_or_default()),
-            within: value(&spec.within).unwrap_or(Duration::from_secs(60)),
+            within: value(&spec.within).unwrap_or(Connect::WITHIN),
             path: value(&spec.path).map(|Path(local, remote)| (local, remote)),
             hold: value(&spec.hold).unwrap_or_default(),
             after: value(&spec.after),

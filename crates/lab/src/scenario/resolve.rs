@@ -72,7 +72,7 @@ impl Resolver<'_, '_> {
             nats: (0..spec.nat.len()).filter_map(|at| self.nat(NatId::at(at))).collect(),
             hosts: (0..spec.host.len()).map(|at| self.host(HostId::at(at))).collect(),
             servers: (0..self.wiring.servers.len()).map(|at| self.server(ServerId::at(at))).collect(),
-            signaling_delay: delay.unwrap_or(Duration::from_millis(50)),
+            signaling_delay: delay.unwrap_or(Scenario::SIGNALING_DELAY),
             connects: Vec::new(),
             sends: Vec::new(),
             events: Vec::new(),
@@ -209,7 +209,7 @@ impl Resolver<'_, '_> {
         Ice {
             servers: servers.map_or(every, |list| self.ice_servers(host, &list.get_ref().0)),
             policy: ice.and_then(|ice| value(&ice.policy)).unwrap_or(Policy::All),
-            relay_wait: ice.and_then(|ice| value(&ice.relay_wait)).unwrap_or(Duration::from_secs(2)),
+            relay_wait: ice.and_then(|ice| value(&ice.relay_wait)).unwrap_or(Ice::RELAY_WAIT),
             interfaces: match gathering.map(|list| list.get_ref().0.as_slice()) {
                 None => (0..interfaces.len()).collect(),
                 Some([word]) if word.get_ref() == ALL_INTERFACES && !self.names.has(ALL_INTERFACES) => {

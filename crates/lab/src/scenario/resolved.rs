@@ -85,6 +85,9 @@ pub enum NodeId {
 }
 
 impl Scenario {
+    /// The signaling delay where a file gives none.
+    pub const SIGNALING_DELAY: Duration = Duration::from_millis(50);
+
     /// Puts the agent `initiator` at the initiating end of every connection, and `other` at the other.
     pub fn set_agents(&mut self, initiator: &str, other: &str) {
         for connect in &mut self.connects {
@@ -244,6 +247,11 @@ pub enum Role {
     Controlled,
 }
 
+impl Ice {
+    /// The patience where a file gives none.
+    pub const RELAY_WAIT: Duration = Duration::from_secs(2);
+}
+
 /// Which candidates an agent uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -324,6 +332,11 @@ pub struct Connect {
     /// The agents at its ends by name, `from`'s first: those of the hosts, until
     /// [`Scenario::set_agents`] has others.
     pub agents: [String; 2],
+}
+
+impl Connect {
+    /// When it has failed, where a file does not say.
+    pub const WITHIN: Duration = Duration::from_secs(60);
 }
 
 /// An expected outcome of a connection.
