@@ -9,6 +9,8 @@ use natbed_lab::quantity::{parse_duration, parse_rate};
 use natbed_lab::sweep::{self as lab, MOST_PAIRS, Shard};
 use natbed_packet::Timestamp;
 
+use crate::agents::Pair;
+
 /// Which NATs connect directly, which need a relay, and why.
 ///
 /// natbed runs ICE agents, STUN and TURN servers on a simulated network with real NAT tables, in virtual time: the
@@ -76,6 +78,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) seed: Seed,
     #[command(flatten)]
+    pub(crate) agents: Agents,
+    #[command(flatten)]
     pub(crate) tables: Tables,
     #[command(flatten)]
     pub(crate) recording: Recording,
@@ -100,6 +104,8 @@ pub(crate) struct Matrix {
     pub(crate) set: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) seed: Seed,
+    #[command(flatten)]
+    pub(crate) agents: Agents,
     /// Print one JSON document (schema natbed.matrix/1).
     #[arg(long)]
     pub(crate) json: bool,
@@ -151,6 +157,8 @@ pub(crate) struct Explain {
     pub(crate) apply: Option<usize>,
     #[command(flatten)]
     pub(crate) seed: Seed,
+    #[command(flatten)]
+    pub(crate) agents: Agents,
     #[command(flatten)]
     pub(crate) tables: Tables,
     #[command(flatten)]
@@ -290,6 +298,13 @@ pub(crate) struct Seed {
     /// Seed of all randomness, 0 to 2^63 - 1, instead of the scenario's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub(crate) seed: Option<u64>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Agents {
+    /// Put the agent A at the initiator of every connection and B at the other side, such as native,is.
+    #[arg(long, value_name = "A,B", value_parser = Pair::parse)]
+    pub(crate) agents: Option<Pair>,
 }
 
 #[derive(clap::Args)]

@@ -8,6 +8,7 @@ use natbed_lab::diagnose::{Part, Problems};
 use natbed_lab::scenario::population::{Population, is_population};
 use natbed_lab::scenario::{self, Scenario};
 
+use crate::agents::registry;
 use crate::exit::{Failure, Status};
 use crate::render::style::paint_part;
 
@@ -62,7 +63,7 @@ pub(crate) fn load_all(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
 
 /// Reads and checks one file; `-` is standard input.
 fn load(path: &Path) -> Result<Scenario, Fault> {
-    scenario::parse(&bytes(path)?).map_err(Fault::Invalid)
+    scenario::parse_with(&bytes(path)?, &registry()).map_err(Fault::Invalid)
 }
 
 /// Reads and checks a population; `-` is standard input.
@@ -80,7 +81,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Fault> {
     let checked = if is_population(&bytes) {
         Population::parse(&bytes).map(drop)
     } else {
-        scenario::parse(&bytes).map(drop)
+        scenario::parse_with(&bytes, &registry()).map(drop)
     };
     checked.map_err(Fault::Invalid)
 }

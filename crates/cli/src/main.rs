@@ -1,5 +1,6 @@
 //! The `natbed` command.
 
+mod agents;
 mod args;
 mod command;
 mod exit;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod afterwards;
+mod channel;
 mod connection;
 mod journey;
 mod pairs;

@@ -102,6 +102,7 @@ fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
         }
         Event::Program { event: PeerEvent::Ice(event), .. } => agent::ice(event),
         Event::Program { event: PeerEvent::Discard(discard), .. } => agent::discard(discard),
+        Event::Program { event: PeerEvent::Channel(event), .. } => agent::channel(event),
         Event::Program { event: PeerEvent::Note(note), .. } => {
             ("agent", json!({ "topic": note.topic, "text": note.text }))
         }

@@ -15,6 +15,8 @@ pub struct Matrix {
     pub seed: u64,
     /// The types, in order.
     pub types: Vec<String>,
+    /// The initiator's agent, and the other side's.
+    pub agents: [String; 2],
     /// Row by row: the initiator's type, then the other's.
     cells: Vec<Connection>,
 }
@@ -58,7 +60,7 @@ impl Matrix {
                 cells.extend(run.connections);
             }
         }
-        Ok(Self { seed, types: types.to_vec(), cells })
+        Ok(Self { seed, types: types.to_vec(), agents: agents.map(str::to_owned), cells })
     }
 
     /// Every ordered pair with its result, row by row.

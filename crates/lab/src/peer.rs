@@ -1,6 +1,7 @@
 //! What runs on hosts and servers: the glue between the state machines of `natbed-traversal` and the network.
 
 mod agent;
+mod channel;
 mod registry;
 mod sender;
 mod server;
@@ -14,6 +15,7 @@ use natbed_traversal::ice;
 
 pub use crate::classify::DiscoveryPeer;
 pub use agent::AgentPeer;
+pub use channel::ChannelEvent;
 pub use registry::{Guest, NATIVE, Registry, Setup, Surroundings, UnknownAgent};
 pub use sender::{Sender, send_payload};
 pub use server::{Discard, StunPeer, TurnPeer};
@@ -42,6 +44,8 @@ pub enum PeerEvent {
     Ice(ice::Event),
     /// A TURN server did not relay a datagram.
     Discard(Discard),
+    /// An agent, of its data channel.
+    Channel(ChannelEvent),
     /// An agent, in words of its own.
     Note(Note),
 }

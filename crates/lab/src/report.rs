@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::log::mapping;
 use crate::matrix::Matrix;
+use crate::peer::NATIVE;
 use crate::run::{Connection, Run};
 use crate::scenario::{CandidateType, Delivery, Expected, HoldState, Scenario, Send, Target};
 
@@ -48,6 +49,14 @@ struct ConnectionReport {
     after: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after_expected: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<ChannelReport>,
+}
+
+#[derive(Serialize)]
+struct ChannelReport {
+    echoed: bool,
+    round_trip_seconds: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -158,6 +167,10 @@ impl ConnectionReport {
                 .map(|(local, remote)| format!("{}/{}", candidate_type(local), candidate_type(remote))),
             after: result.after.map(hold_state),
             after_expected: connect.after.map(hold_state),
+            channel: result.channel.map(|channel| ChannelReport {
+                echoed: channel.echoed(),
+                round_trip_seconds: channel.round_trip.map(|time| time.as_secs_f64()),
+            }),
         }
     }
 }
@@ -184,6 +197,8 @@ pub struct MatrixReport<'a> {
     schema: &'static str,
     seed: u64,
     types: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<&'a [String; 2]>,
     cells: Vec<CellReport<'a>>,
 }
 
@@ -210,7 +225,14 @@ impl<'a> MatrixReport<'a> {
             setup_seconds: cell.setup.map(|setup| setup.as_secs_f64()),
             packets: cell.packets_sent,
         });
-        Self { schema: "natbed.matrix/1", seed: matrix.seed, types: &matrix.types, cells: cells.collect() }
+        let agents = Some(&matrix.agents).filter(|agents| agents.iter().any(|agent| agent != NATIVE));
+        Self {
+            schema: "natbed.matrix/1",
+            seed: matrix.seed,
+            types: &matrix.types,
+            agents,
+            cells: cells.collect(),
+        }
     }
 }
 

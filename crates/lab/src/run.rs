@@ -11,7 +11,7 @@ use natbed_traversal::ice::{self, SelectedPair};
 
 use crate::lower::{LowerError, Lowered, lower, lower_with};
 pub use crate::outcome::Outcome;
-use crate::peer::{NATIVE, PeerEvent, Registry};
+use crate::peer::{ChannelEvent, NATIVE, PeerEvent, Registry};
 use crate::scenario::{CandidateType, Connect, Delivery, Expected, HoldState, Scenario, ServerKind};
 
 /// How to run.
@@ -71,6 +71,8 @@ pub struct Connection {
     pub outcome: Outcome,
     /// The selected pair as the initiator sees it.
     pub pair: Option<SelectedPair>,
+    /// When the initiator selected that pair.
+    pub selected_at: Option<Timestamp>,
     /// From its start until the initiator first had a selected pair.
     pub setup: Option<Duration>,
     /// Datagrams that the two agents sent up to set-up.
@@ -79,8 +81,35 @@ pub struct Connection {
     pub packets_dropped: u64,
     /// How it stood at the end of the hold; `None` where there was none.
     pub after: Option<HoldState>,
+    /// What came of its data channel; `None` where it has none.
+    pub channel: Option<Channel>,
     /// Whether all that the scenario expects of it came true.
     pub met: bool,
+}
+
+/// What came of a data channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Channel {
+    /// From sending the text until it came back; `None` if it did not.
+    pub round_trip: Option<Duration>,
+    sent: Option<Timestamp>,
+}
+
+impl Channel {
+    /// Whether the text came back.
+    pub const fn echoed(&self) -> bool {
+        self.round_trip.is_some()
+    }
+
+    fn note(&mut self, now: Timestamp, event: &ChannelEvent) {
+        match event {
+            ChannelEvent::Sent { .. } => self.sent = self.sent.or(Some(now)),
+            ChannelEvent::Echoed { .. } => {
+                self.round_trip = self.round_trip.or_else(|| self.sent.map(|sent| now - sent));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What came of a plain datagram.
@@ -204,6 +233,7 @@ struct Tracker<'a> {
     /// When the initiator first had a pair.
     set_up: Option<Timestamp>,
     settle: Duration,
+    channel: Option<Channel>,
     failed: bool,
     /// Whether each side has a selected pair that stands.
     up: [bool; 2],
@@ -220,6 +250,7 @@ impl<'a> Tracker<'a> {
             selected: None,
             set_up: None,
             settle,
+            channel: connect.channel.as_ref().map(|_| Channel::default()),
             failed: false,
             up: [false; 2],
             ever_lost: false,
@@ -233,10 +264,21 @@ impl<'a> Tracker<'a> {
             _ if self.failed => Timestamp::ZERO,
             (Some(set_up), Some((since, _))) => {
                 let held = set_up + self.connect.hold.max(self.scenario.signaling_delay);
-                held.max(*since + self.settle)
+                let settled = held.max(*since + self.settle);
+                match &self.channel {
+                    Some(channel) if !channel.echoed() => {
+                        settled.max(self.connect.start + self.connect.within)
+                    }
+                    _ => settled,
+                }
             }
             _ => self.connect.start + self.connect.within,
         }
+    }
+
+    /// Whether what the agents send counts: until set-up.
+    const fn is_counting(&self) -> bool {
+        self.set_up.is_none() && !self.failed
     }
 
     /// The initiator has selected `pair`, in place of one that has not stood long enough.
@@ -267,6 +309,11 @@ impl<'a> Tracker<'a> {
             PeerEvent::Ice(ice::Event::ConsentLost { .. }) => {
                 self.up[side] = false;
                 self.ever_lost = true;
+            }
+            PeerEvent::Channel(event) if side == 0 => {
+                if let Some(channel) = &mut self.channel {
+                    channel.note(now, event);
+                }
             }
             PeerEvent::Ice(ice::Event::Failed { .. }) if side == 0 => self.failed |= self.selected.is_none(),
             _ => {}
@@ -304,6 +351,7 @@ impl<'a> Tracker<'a> {
         };
         let path: Option<(CandidateType, CandidateType)> = self.selected.as_ref().map(types);
         outcome
+            && self.channel.is_none_or(|channel| channel.echoed())
             && self.connect.path.is_none_or(|expected| path == Some(expected))
             && self.connect.after.is_none_or(|expected| self.after() == Some(expected))
     }
@@ -372,12 +420,14 @@ impl<'a> Runner<'a> {
             if tracker.done {
                 continue;
             }
-            let before = tracker.deadline();
+            let (before, counting) = (tracker.deadline(), tracker.is_counting());
             tracker.note(now, side, &event);
             let after = tracker.deadline();
             if after != before {
                 self.deadlines.remove(&(before, index));
                 self.deadlines.insert((after, index));
+            }
+            if counting && !tracker.is_counting() {
                 let (from, to) = self.lowered.agents[index];
                 self.lowered.simulator.set_counting(from, false);
                 self.lowered.simulator.set_counting(to, false);
@@ -405,10 +455,12 @@ impl<'a> Runner<'a> {
             Connection {
                 outcome: tracker.outcome(),
                 pair: tracker.selected.map(|(_, pair)| pair),
+                selected_at: tracker.selected.map(|(at, _)| at),
                 setup: tracker.set_up.map(|at| at - tracker.connect.start),
                 packets_sent: counts.iter().map(|counts| counts.sent).sum(),
                 packets_dropped: counts.iter().map(|counts| counts.dropped).sum(),
                 after: tracker.after(),
+                channel: tracker.channel,
                 met: tracker.met(),
             }
         };

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::recording::Targets;
 use super::{document, types, what_if};
+use crate::agents::registry;
 use crate::args;
 use crate::exit::{Failure, Status};
 use crate::files::{File, load_all};
@@ -24,7 +25,10 @@ use crate::screen::{Screen, width};
 
 pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, Failure> {
     super::run::check_times(&args.tables)?;
-    let file = source(args)?;
+    let mut file = source(args)?;
+    if let Some(agents) = &args.agents.agents {
+        agents.place(&file.name, &mut file.scenario)?;
+    }
     let scenario = &file.scenario;
     for host in [&args.from, &args.to].into_iter().flatten() {
         check_host(scenario, host)?;
@@ -41,7 +45,7 @@ pub(super) fn run(args: &args::Explain, screen: &mut Screen) -> Result<Status, F
         tables_at: args.tables.at,
         tables_since: args.tables.since,
     };
-    let run = run::run(scenario, &options)
+    let run = run::run_with(scenario, &options, &registry())
         .map_err(|why| Failure::usage(format_args!("{}: {why}", file.name), None))?;
     targets.write(&run)?;
     let explanations = explain(scenario, &run, args.from.as_deref(), args.to.as_deref());

@@ -2,11 +2,13 @@
 
 use natbed_lab::diagnose::{Diagnostic, Part};
 use natbed_lab::matrix::{Matrix, MatrixError};
+use natbed_lab::peer::NATIVE;
 use natbed_lab::report::MatrixReport;
 
 use serde_json::json;
 
 use super::{document, types};
+use crate::agents::{Pair, registry};
 use crate::args;
 use crate::exit::{Failure, Status};
 use crate::render::matrix::{legend, table, title, types as type_list};
@@ -18,7 +20,10 @@ pub(super) const SEED: u64 = 1;
 
 pub(super) fn run(args: &args::Matrix, screen: &Screen) -> Result<Status, Failure> {
     let types = types::parse_set(&args.types)?;
-    let matrix = Matrix::run(&types, &args.set, args.seed.seed.unwrap_or(SEED)).map_err(failure)?;
+    let agents = args.agents.agents.as_ref();
+    let agents = agents.map_or([NATIVE; 2], |Pair(agents)| agents.each_ref().map(String::as_str));
+    let seed = args.seed.seed.unwrap_or(SEED);
+    let matrix = Matrix::run_with(&types, &args.set, seed, agents, &registry()).map_err(failure)?;
     let text = if args.json { document(&json!(MatrixReport::new(&matrix))) } else { text(&matrix, args) };
     screen.print(&text)?;
     Ok(Status::Met)
@@ -31,7 +36,8 @@ fn text(matrix: &Matrix, args: &args::Matrix) -> String {
         return table;
     }
     let types = if args.verbose { format!("\n{}", type_list(matrix)) } else { String::new() };
-    format!("{}\n{table}\n{}{types}", title(matrix, &args.set), legend(width))
+    let heading = title(matrix, &args.set);
+    format!("{heading}\n{table}\n{}{types}", legend(width))
 }
 
 /// The problems of an override without their place, which is in a file that the user never wrote.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::document;
 use super::recording::Targets;
+use crate::agents::{Pair, registry};
 use crate::args;
 use crate::exit::{Failure, Status, error_line};
 use crate::files::{File, load_all};
@@ -21,7 +22,12 @@ pub(super) fn run(args: &args::Run, screen: &mut Screen) -> Result<Status, Failu
         return Err(Failure::usage("--trace and --pcap take one scenario at a time", None));
     }
     check_times(&args.tables)?;
-    let files = load_all(&args.files)?;
+    let mut files = load_all(&args.files)?;
+    if let Some(agents) = &args.agents.agents {
+        for File { name, scenario } in &mut files {
+            agents.place(name, scenario)?;
+        }
+    }
     let mut targets = Some(Targets::open(recording, args.json, screen)?);
     let mut summary = Summary::default();
     let mut reports = Vec::new();
@@ -39,7 +45,7 @@ pub(super) fn run(args: &args::Run, screen: &mut Screen) -> Result<Status, Failu
         }
         if !run.met() {
             status = Status::NotMet;
-            screen.report(&failure(name, scenario, &run, args.seed.seed));
+            screen.report(&failure(name, scenario, &run, args));
         }
     }
     if args.json {
@@ -61,7 +67,8 @@ pub(super) fn check_times(tables: &args::Tables) -> Result<(), Failure> {
 fn simulate(name: &str, scenario: &Scenario, args: &args::Run, log: bool) -> Result<Run, Failure> {
     let options =
         Options { seed: args.seed.seed, log, tables_at: args.tables.at, tables_since: args.tables.since };
-    run::run(scenario, &options).map_err(|why| Failure::usage(format_args!("{name}: {why}"), None))
+    run::run_with(scenario, &options, &registry())
+        .map_err(|why| Failure::usage(format_args!("{name}: {why}"), None))
 }
 
 fn text(name: &str, scenario: &Scenario, run: &Run, args: &args::Run) -> String {
@@ -86,11 +93,12 @@ fn text(name: &str, scenario: &Scenario, run: &Run, args: &args::Run) -> String 
 }
 
 /// How many expectations were not met, the command that shows it again, and where to find out why.
-fn failure(name: &str, scenario: &Scenario, run: &Run, seed: Option<u64>) -> String {
+fn failure(name: &str, scenario: &Scenario, run: &Run, args: &args::Run) -> String {
     let name = shell_word(name);
-    let seed = seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+    let seed = args.seed.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+    let flags = seed + &args.agents.agents.as_ref().map_or_else(String::new, Pair::flag);
     let mut out = error_line(format_args!("{name}: {} not met", count(unmet(run), "expectation")));
-    out += &format!("reproduce: natbed run {name}{seed}\n");
+    out += &format!("reproduce: natbed run {name}{flags}\n");
     let connections = scenario.connects.iter().zip(&run.connections);
     let which = match connections.filter(|(_, result)| !result.met).collect::<Vec<_>>()[..] {
         [(connect, _)] if scenario.connects.len() > 1 => {
@@ -99,7 +107,7 @@ fn failure(name: &str, scenario: &Scenario, run: &Run, seed: Option<u64>) -> Str
         }
         _ => String::new(),
     };
-    out + &format!("hint: natbed explain {name}{seed}{which}\n")
+    out + &format!("hint: natbed explain {name}{flags}{which}\n")
 }
 
 /// `text` as one word of a shell command.

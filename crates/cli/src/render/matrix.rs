@@ -1,6 +1,7 @@
 //! The outcomes of all pairs of NAT types as a table.
 
 use natbed_lab::matrix::Matrix;
+use natbed_lab::peer::NATIVE;
 use natbed_lab::run::{Connection, Outcome};
 use natbed_nat::presets;
 
@@ -60,14 +61,15 @@ pub(crate) fn types(matrix: &Matrix) -> String {
 
 /// The line over the table.
 pub(crate) fn title(matrix: &Matrix, overrides: &[(String, String)]) -> String {
-    let overrides: Vec<String> =
-        overrides.iter().map(|(axis, value)| format!(", {axis} = {value}")).collect();
+    let overrides: String = overrides.iter().map(|(axis, value)| format!(", {axis} = {value}")).collect();
+    let agents = match &matrix.agents {
+        agents if agents.iter().all(|agent| agent == NATIVE) => String::new(),
+        [initiator, other] => format!(", {initiator} to {other}"),
+    };
+    let seed = matrix.seed;
     format!(
         "{}\n",
-        paint(
-            BOLD,
-            &format!("Every NAT type against every other (seed {}{})", matrix.seed, overrides.concat())
-        )
+        paint(BOLD, &format!("Every NAT type against every other (seed {seed}{agents}{overrides})"))
     )
 }
 

@@ -70,7 +70,10 @@ fn connection_row(scenario: &Scenario, connect: &Connect, result: &Connection) -
         .as_ref()
         .map_or_else(String::new, |pair| format!("{}/{}", pair.local.kind.token(), pair.remote.kind.token()));
     let setup = result.setup.map_or_else(String::new, |setup| format!("{:.3} s", setup.as_secs_f64()));
-    let expecting = connect.expect.is_some() || connect.path.is_some() || connect.after.is_some();
+    let expecting = connect.expect.is_some()
+        || connect.path.is_some()
+        || connect.after.is_some()
+        || connect.channel.is_some();
     vec![
         Cell::new(format!("{symbol} {}", result.outcome.as_str()), style),
         Cell::plain(format!("{} → {}", scenario[connect.from].name, scenario[connect.to].name)),
@@ -109,6 +112,12 @@ fn connection_notes(connect: &Connect, result: &Connection, detail: Detail) -> V
     }
     if let Some(after) = result.after.filter(|_| result.met) {
         notes.push(format!("{} after {}", hold_state(after), print_duration(connect.hold)));
+    }
+    if let Some(channel) = result.channel {
+        notes.push(match channel.round_trip {
+            Some(time) => format!("the channel echoes after {:.3} s", time.as_secs_f64()),
+            None => "expected the channel to echo, nothing came back".to_owned(),
+        });
     }
     if let Some(pair) = result.pair.as_ref().filter(|_| detail == Detail::Full) {
         let (local, remote) = (&pair.local, &pair.remote);

@@ -6,6 +6,7 @@ use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType};
 
 use super::afterwards::afterwards;
+use super::channel::channel;
 use super::journey::Journey;
 use super::pairs::{PairStory, stories};
 use super::tell::{Teller, seconds};
@@ -27,8 +28,8 @@ impl<'a> Connection<'a> {
     pub(super) fn of(teller: &Teller<'a>, index: usize) -> Self {
         let connect = &teller.scenario.connects[index];
         let (from, to) = teller.run.lowered.agents[index];
-        let setup = teller.run.connections[index].setup;
-        let decided = setup.map_or(teller.run.lowered.simulator.now(), |setup| connect.start + setup);
+        let selected_at = teller.run.connections[index].selected_at;
+        let decided = selected_at.unwrap_or_else(|| teller.run.lowered.simulator.now());
         let names = [connect.from, connect.to].map(|host| teller.scenario[host].name.as_str());
         Self { agents: [from, to], names, decided }
     }
@@ -45,6 +46,10 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
         Chapter { title: "What they tell each other", steps: told(teller, &connection) },
         Chapter { title: "What they try", steps: tried(teller, &connection, &stories, result.pair.as_ref()) },
         Chapter { title: "What is decided", steps: decision(teller, &connection, result.outcome) },
+        Chapter {
+            title: "What goes over the channel",
+            steps: channel(teller, &connection, result.channel.as_ref()),
+        },
         Chapter { title: "What happens afterwards", steps: afterwards(teller, &connection, result.after) },
     ];
     chapters.retain(|chapter| !chapter.steps.is_empty());

@@ -8,7 +8,7 @@ use natbed_traversal::stun::TransactionId;
 use natbed_traversal::turn::server::DiscardReason;
 use serde_json::{Value, json};
 
-use crate::peer::Discard;
+use crate::peer::{ChannelEvent, Discard};
 
 /// The event's name and what it needs.
 pub(super) fn ice(event: &Event) -> (&'static str, Value) {
@@ -124,6 +124,18 @@ pub(super) fn discard(discard: &Discard) -> (&'static str, Value) {
     };
     let (from, to) = (discard.from.to_string(), discard.to.to_string());
     ("discarded", json!({ "source": from, "destination": to, "reason": reason }))
+}
+
+/// What happens to a data channel.
+pub(super) fn channel(event: &ChannelEvent) -> (&'static str, Value) {
+    let state = |state: &str, text: &str| ("channel", json!({ "state": state, "text": text }));
+    match event {
+        ChannelEvent::Opened { label } => ("channel", json!({ "state": "open", "label": label })),
+        ChannelEvent::Sent { text } => state("sent", text),
+        ChannelEvent::Received { text } => state("received", text),
+        ChannelEvent::Echoed { text } => state("echoed", text),
+        ChannelEvent::Closed => ("channel", json!({ "state": "closed" })),
+    }
 }
 
 fn candidate(candidate: &Candidate) -> Value {

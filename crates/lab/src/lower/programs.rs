@@ -49,7 +49,8 @@ impl Lowered {
                 let rng = stream(seed, &scenario[host].name, &format!("agent {index} {side}"));
                 let config = ice_config(scenario, host, role, credentials);
                 let initiator = role == ice::Role::Controlling;
-                let setup = Setup { host: scenario[host].name.clone(), initiator, config, rng };
+                let channel = connect.channel.clone();
+                let setup = Setup { host: scenario[host].name.clone(), initiator, config, channel, rng };
                 Ok(self.simulator.add_program(self.hosts[host.index()], agent_peer(agent, setup, registry)?))
             };
             let [initiator, other] = &connect.agents;

@@ -1,7 +1,7 @@
 //! Agents of other people's: under what name a scenario asks for them, and how they are made.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use natbed_net::{Program, ProgramId};
@@ -51,6 +51,9 @@ pub struct Setup {
     pub initiator: bool,
     /// Its role, servers and settings, as far as it can heed them.
     pub config: ice::Config,
+    /// The text that the initiator is to send over a data channel, and the other side to send back; `None` where the
+    /// connection has no channel.
+    pub channel: Option<String>,
     /// Its random numbers; nothing else may draw them.
     pub rng: Xoshiro256PlusPlus,
 }
@@ -84,12 +87,14 @@ type Make = dyn Fn(Setup) -> Box<dyn Guest> + Send + Sync;
 #[derive(Default)]
 pub struct Registry {
     makers: BTreeMap<String, Box<Make>>,
+    /// Those that have data channels.
+    with_channels: BTreeSet<String>,
 }
 
 impl Registry {
     /// One that knows `native` alone.
     pub const fn new() -> Self {
-        Self { makers: BTreeMap::new() }
+        Self { makers: BTreeMap::new(), with_channels: BTreeSet::new() }
     }
 
     /// Adds the agent `name`, which `make` makes, in place of any that had this name; `native` stays what it is.
@@ -98,7 +103,26 @@ impl Registry {
         name: impl Into<String>,
         make: impl Fn(Setup) -> Box<dyn Guest> + Send + Sync + 'static,
     ) {
-        self.makers.insert(name.into(), Box::new(make));
+        let name = name.into();
+        self.with_channels.remove(&name);
+        self.makers.insert(name, Box::new(make));
+    }
+
+    /// As [`Registry::add`], for an agent that has data channels: it heeds [`Setup::channel`] and tells of it by
+    /// [`PeerEvent::Channel`].
+    pub fn add_with_channels(
+        &mut self,
+        name: impl Into<String>,
+        make: impl Fn(Setup) -> Box<dyn Guest> + Send + Sync + 'static,
+    ) {
+        let name = name.into();
+        self.add(name.clone(), make);
+        self.with_channels.insert(name);
+    }
+
+    /// Whether the agent of this name has data channels.
+    pub fn has_channels(&self, name: &str) -> bool {
+        self.with_channels.contains(name)
     }
 
     /// Every name that there is an agent for, `native` first.

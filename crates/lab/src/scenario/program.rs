@@ -20,9 +20,12 @@ use super::spec::{ActionSpec, ChangeAddressSpec, ConnectSpec, EventSpec, Scenari
 use super::wiring::Wiring;
 use super::words::Path;
 use crate::diagnose::{Diagnostic, quoted};
+use crate::peer::Registry;
 
 /// The default source port of plain datagrams: the first dynamic one (RFC 6335 section 6).
 const FROM_PORT: u16 = 49_152;
+/// The longest text over a channel: messages above 16 KB hold up others (RFC 8831 section 6.6).
+const CHANNEL_MOST: usize = 16 * 1024;
 /// The default destination port when a datagram goes to a server.
 const SERVER_PORT: u16 = 3478;
 
@@ -44,6 +47,7 @@ pub(super) struct Program<'r, 's> {
     pub(super) book: &'r Book<'r, 's>,
     /// The agent of each host.
     pub(super) agents: Vec<String>,
+    pub(super) registry: &'r Registry,
     pub(super) problems: &'r mut Vec<Diagnostic>,
 }
 
@@ -77,6 +81,7 @@ impl Program<'_, '_> {
         let to = self.host(&spec.to, "a connection goes to");
         self.check_expectations(spec);
         let (from, to) = (from?, to?);
+        self.check_channel(spec, [from, to]);
         if from == to {
             let message = format!("host `{}` connects to itself", spec.to.get_ref());
             self.problem("to-itself", spec.to.span(), message, "this is `from` too");
@@ -92,6 +97,7 @@ impl Program<'_, '_> {
             path: value(&spec.path).map(|Path(local, remote)| (local, remote)),
             hold: value(&spec.hold).unwrap_or_default(),
             after: value(&spec.after),
+            channel: spec.channel.as_ref().map(|text| text.get_ref().clone()),
             agents: [from, to].map(|host| self.agents[host.index()].clone()),
         })
     }
@@ -109,6 +115,32 @@ impl Program<'_, '_> {
             let problem = Diagnostic::new("both-lite", span, message);
             let label = "neither would check whether the two reach each other";
             self.problems.push(problem.label(label).help("take `lite` from one of them".to_owned()));
+        }
+    }
+
+    /// Reports a data channel that cannot be, or has nothing to carry.
+    fn check_channel(&mut self, spec: &ConnectSpec, ends: [HostId; 2]) {
+        let Some(channel) = &spec.channel else { return };
+        let length = channel.get_ref().len();
+        if length == 0 || length > CHANNEL_MOST {
+            let message = format!("a channel is to carry {length} octets");
+            let label = format!("expected 1 to {CHANNEL_MOST}");
+            self.problem("out-of-range", channel.span(), message, &label);
+        }
+        if value(&spec.expect) == Some(Expected::Fail) {
+            let message = "a failed connection is to carry a channel";
+            self.problem("contradiction", channel.span(), message, "`expect` is `fail`");
+        }
+        for (host, agent) in ends.map(|host| (&self.spec.host[host.index()].0, &self.agents[host.index()])) {
+            // An agent that does not exist is reported where it is named.
+            if self.registry.check(agent).is_err() || self.registry.has_channels(agent) {
+                continue;
+            }
+            let host = quoted(host.get_ref());
+            let message = format!("a channel ends at host {host}, whose agent {} has none", quoted(agent));
+            let problem = Diagnostic::new("no-channel", channel.span(), message);
+            let help = format!("give {host} `agent = \"webrtc\"`");
+            self.problems.push(problem.label("both ends need an agent with data channels").help(help));
         }
     }
 

@@ -83,6 +83,7 @@ impl Resolver<'_, '_> {
             wiring: self.wiring,
             book: self.book,
             agents: scenario.hosts.iter().map(|host| host.agent.clone()).collect(),
+            registry: self.registry,
             problems: self.problems,
         };
         scenario.connects = program.connects();

@@ -329,6 +329,8 @@ pub struct Connect {
     pub hold: Duration,
     /// What the file expects at the end of `hold`.
     pub after: Option<HoldState>,
+    /// The text that is to go over a data channel and come back; `None` for no channel.
+    pub channel: Option<String>,
     /// The agents at its ends by name, `from`'s first: those of the hosts, until
     /// [`Scenario::set_agents`] has others.
     pub agents: [String; 2],

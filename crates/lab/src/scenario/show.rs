@@ -196,6 +196,9 @@ impl<'s> Page<'s> {
         if let Some((local, remote)) = connect.path {
             self.line("path", &quote(&format!("{}/{}", local.as_str(), remote.as_str())));
         }
+        if let Some(channel) = &connect.channel {
+            self.line("channel", &quote(channel));
+        }
         if let Some(after) = connect.after {
             self.line("after", &quote(after.as_str()));
         }

@@ -299,6 +299,8 @@ table! { "a connect";
         "hold" hold: Optional<Duration>,
         /// What is expected at the end of `hold`.
         "after" after: Optional<HoldState>,
+        /// A text that goes over a data channel and comes back; both agents have to have channels, as `webrtc` does.
+        "channel" channel: Optional<String>,
     }
 }
 

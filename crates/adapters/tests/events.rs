@@ -1,0 +1,101 @@
+//! What the event log tells of other people's stacks, and that it tells the same twice.
+
+use natbed_lab::explain::explain;
+use natbed_lab::log::line;
+use natbed_lab::matrix::pair_scenario;
+use natbed_lab::run::{Options, Run, run_with};
+use natbed_lab::scenario::parse;
+use natbed_net::trace::Event;
+
+fn run(agents: [&str; 2]) -> (natbed_lab::scenario::Scenario, Run) {
+    let mut scenario = parse(pair_scenario("symmetric", "address-restricted", &[], 1).as_bytes()).unwrap();
+    scenario.set_agents(agents[0], agents[1]);
+    let options = Options { log: true, ..Options::default() };
+    let run = run_with(&scenario, &options, &natbed_adapters::registry()).unwrap();
+    (scenario, run)
+}
+
+fn lines(run: &Run) -> Vec<String> {
+    run.log().iter().enumerate().map(|(seq, record)| line(run, seq as u64, record).to_string()).collect()
+}
+
+/// What the agents tell until the initiator has its pair, without what is random, in an order that no random number decides.
+fn masked(run: &Run) -> Vec<(u64, String, String, String)> {
+    let until = run.connections[0].selected_at.expect("a pair");
+    let agents = run.log().iter().filter(|record| matches!(record.event, Event::Program { .. }));
+    let name = |record| {
+        let line = line(run, 0, record);
+        let text = |key: &str| line[key].to_string();
+        (record.time.as_nanos(), text("event"), text("node"), text("pair"))
+    };
+    let mut told: Vec<_> = agents.take_while(|record| record.time <= until).map(name).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn is_has_the_same_log_twice_to_the_byte() {
+    let [one, other] = [0, 1].map(|_| lines(&run(["is", "is"]).1));
+    assert_eq!(one, other);
+}
+
+#[test]
+fn rice_and_webrtc_tell_the_same_twice() {
+    for agents in [["rice", "rice"], ["native", "rice"], ["webrtc", "webrtc"]] {
+        let [one, other] = [0, 1].map(|_| masked(&run(agents).1));
+        let first = one.iter().zip(&other).find(|(one, other)| one != other);
+        assert!(one == other, "{agents:?}: {first:?}");
+    }
+}
+
+#[test]
+fn the_log_tells_of_candidates_checks_nomination_and_selection() {
+    for agents in [["is", "is"], ["rice", "rice"], ["webrtc", "webrtc"], ["is", "native"]] {
+        let lines = lines(&run(agents).1);
+        let told = |event: &str, node: &str| {
+            let (event, node) = (format!("\"event\":\"{event}\""), format!("\"node\":\"{node}\""));
+            lines.iter().any(|line| line.contains(&event) && line.contains(&node))
+        };
+        for event in [
+            "candidate",
+            "remote-candidate",
+            "check",
+            "check-received",
+            "check-succeeded",
+            "nominated",
+            "selected",
+        ] {
+            assert!(told(event, "alice"), "{agents:?}: {event}");
+        }
+        for kind in ["host", "srflx", "relay"] {
+            let candidate =
+                format!("\"event\":\"candidate\",\"node\":\"alice\",\"candidate\":{{\"type\":\"{kind}\"");
+            assert!(lines.iter().any(|line| line.contains(&candidate)), "{agents:?}: {kind}");
+        }
+    }
+}
+
+#[test]
+fn the_explanation_tells_of_them_too() {
+    for agent in ["is", "rice", "webrtc"] {
+        let (scenario, run) = run([agent, agent]);
+        let explanations = explain(&scenario, &run, None, None);
+        let steps: Vec<&str> = explanations
+            .iter()
+            .flat_map(|explanation| &explanation.chapters)
+            .flat_map(|chapter| &chapter.steps)
+            .map(|step| step.text.as_str())
+            .collect();
+        let told = |words: &str| steps.iter().any(|step| step.contains(words));
+        for words in [
+            "its host candidate",
+            "server-reflexive",
+            "relayed candidate",
+            "tells bob its candidates",
+            "alice tries",
+            "alice selects",
+        ] {
+            assert!(told(words), "{agent}: {words} in {steps:#?}");
+        }
+    }
+}
