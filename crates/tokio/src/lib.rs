@@ -36,6 +36,10 @@
 //! [`lookup_host`] then mean that host and its network. A task of `tokio::spawn` starts nowhere: give it its sockets, or use
 //! [`spawn`]. [`Host::bind`] needs no such context.
 //!
+//! # Features
+//!
+//! `quinn`: QUIC endpoints on these sockets, `quinn::endpoint`. The example `quic` shows them, with the feature `quinn-ring`.
+//!
 //! # What is virtual
 //!
 //! UDP sockets, names and time. Time passes only while all tasks wait. `std` and other runtimes, threads, files and random
@@ -47,6 +51,8 @@ pub mod host;
 mod kernel;
 mod names;
 mod network;
+#[cfg(feature = "quinn")]
+pub mod quinn;
 mod socket;
 pub mod udp;
 

@@ -31,7 +31,7 @@ impl State {
         if self.simulator().is_stopped(node) {
             return Err(Errno::NetworkDown);
         }
-        loop {
+        for _ in 0..=EPHEMERAL {
             let bound = self.simulator_mut().bind(kernel, wanted)?;
             let others = Socket::bindings(bound).skip(1);
             let others: Result<Vec<_>, _> =
@@ -46,6 +46,7 @@ impl State {
             }
             return Ok(self.kernel(kernel, |kernel| kernel.open(bound)));
         }
+        Err(Errno::AddressInUse)
     }
 
     /// Gives a socket and its port back.
@@ -145,6 +146,9 @@ impl State {
         ip.is_loopback() || self.simulator().addresses(node).any(|own| own == ip)
     }
 }
+
+/// How many ports there are for those who ask for none (RFC 6335 section 6).
+const EPHEMERAL: u16 = u16::MAX - 49_152 + 1;
 
 /// Octets that a UDP datagram carries at most: 2^16 - 1 with its header, and in IPv4 with the IP header too (RFC 768, RFC 791,
 /// RFC 8200 section 3).
