@@ -58,6 +58,9 @@ carrier-fail: alice to bob: fail
   relay 5/5: turn = turn-whatif
 carrier-relay: alice to bob: relay
   direct 5/5: carrier.hairpinning = external-source
+default-route: alice to tablet: relay
+  direct 5/5: a.hairpinning = external-source
+  direct 5/5: a.hairpinning = internal-source
 double-nat: alice to bob: relay
   direct 5/5: b.filtering = address-dependent
   direct 5/5: b.filtering = endpoint-independent
@@ -70,6 +73,7 @@ lenient-symmetric: alice to bob: relay
   direct 5/5: b.filtering = address-dependent
   direct 5/5: b.filtering = endpoint-independent
   direct 5/5: strict.mapping = endpoint-independent
+lite: carol to dave: fail
 no-turn: alice to bob: fail
   direct 5/5: b.filtering = address-dependent
   direct 5/5: b.filtering = endpoint-independent
@@ -93,6 +97,18 @@ server-stopped: carol to dave: fail
   direct 5/5: turn = turn-whatif
   direct 5/5: event = none
 symmetric-vs-symmetric: alice to bob: relay
+  direct 5/5: a.filtering = address-dependent, a.mapping = endpoint-independent
+  direct 5/5: b.filtering = address-dependent, b.mapping = endpoint-independent
+  direct 5/5: a.filtering = endpoint-independent, a.reply-mapping = inbound-session
+  direct 5/5: b.filtering = endpoint-independent, b.reply-mapping = inbound-session
+  direct 5/5: a.filtering = endpoint-independent, a.mapping = endpoint-independent
+  direct 5/5: b.filtering = endpoint-independent, b.mapping = endpoint-independent
+  direct 5/5: a.mapping = endpoint-independent, b.mapping = endpoint-independent
+turn-redirects: alice to bob: relay
+  direct 5/5: b.filtering = address-dependent
+  direct 5/5: b.filtering = endpoint-independent
+  direct 5/5: a.mapping = endpoint-independent
+turn-stops: alice to bob: relay
   direct 5/5: a.filtering = address-dependent, a.mapping = endpoint-independent
   direct 5/5: b.filtering = address-dependent, b.mapping = endpoint-independent
   direct 5/5: a.filtering = endpoint-independent, a.reply-mapping = inbound-session

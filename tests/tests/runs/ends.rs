@@ -7,7 +7,7 @@ use natbed_lab::scenario::HoldState;
 use natbed_net::trace::Event;
 use natbed_traversal::ice;
 
-use crate::scenario;
+use crate::parsed;
 
 /// Alice behind a symmetric NAT and Bob behind a port-restricted one, with a STUN and a TURN server; `lines` hold more
 /// keys of `[turn.t]`, of Alice, of Bob, of the connection, and more tables.
@@ -31,7 +31,7 @@ impl World<'_> {
             "format = 1\n[stun.s]\n[turn.t]\n{turn}\n[nat.a]\ntype = '{a}'\n[nat.b]\n[host.alice]\nbehind = 'a'\n{alice}\n\
              [host.bob]\n{bob}\n[[connect]]\nfrom = 'alice'\nto = 'bob'\n{connect}\n{tables}\n"
         );
-        let scenario = scenario(&text);
+        let scenario = parsed(&text);
         let run = natbed_lab::run::run(&scenario, &Options { log: true, ..Options::default() }).unwrap();
         let explanation = explain(&scenario, &run, None, None).remove(0);
         let steps = explanation.chapters.iter().flat_map(|chapter| &chapter.steps);
@@ -174,7 +174,7 @@ fn a_lite_agent_on_the_internet_is_met_and_one_behind_a_nat_is_not() {
 fn a_lite_initiator_is_controlled_and_comes_up_all_the_same() {
     let text = "format = 1\n[stun.s]\n[nat.b]\n[host.alice]\nice = { lite = true }\n[host.bob]\nbehind = 'b'\n\
                 [[connect]]\nfrom = 'alice'\nto = 'bob'\npath = 'host/srflx'\nhold = '1 min'\nafter = 'alive'";
-    let scenario = scenario(text);
+    let scenario = parsed(text);
     let run = natbed_lab::run::run(&scenario, &Options { log: true, ..Options::default() }).unwrap();
     assert!(run.connections[0].met, "{:?}", run.connections[0]);
     let explanation = explain(&scenario, &run, None, None).remove(0);

@@ -5,10 +5,10 @@ use natbed_lab::run::{Options, Outcome, Run};
 use natbed_net::trace::Event;
 use natbed_traversal::ice;
 
-use crate::scenario;
+use crate::parsed;
 
 fn logged(text: &str) -> Run {
-    let scenario = scenario(text);
+    let scenario = parsed(text);
     natbed_lab::run::run(&scenario, &Options { log: true, ..Options::default() }).unwrap()
 }
 

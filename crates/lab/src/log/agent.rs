@@ -128,12 +128,12 @@ pub(super) fn discard(discard: &Discard) -> (&'static str, Value) {
 
 /// What happens to a data channel.
 pub(super) fn channel(event: &ChannelEvent) -> (&'static str, Value) {
-    let state = |state: &str, text: &str| ("channel", json!({ "state": state, "text": text }));
+    let with = |text: &str, state: &str| ("channel", json!({ "state": state, "text": text }));
     match event {
         ChannelEvent::Opened { label } => ("channel", json!({ "state": "open", "label": label })),
-        ChannelEvent::Sent { text } => state("sent", text),
-        ChannelEvent::Received { text } => state("received", text),
-        ChannelEvent::Echoed { text } => state("echoed", text),
+        ChannelEvent::Sent { text } => with(text, "sent"),
+        ChannelEvent::Received { text } => with(text, "received"),
+        ChannelEvent::Echoed { text } => with(text, "echoed"),
         ChannelEvent::Closed => ("channel", json!({ "state": "closed" })),
     }
 }

@@ -217,6 +217,7 @@ fn connect() -> ConnectSpec {
         path: None,
         hold: None,
         after: None,
+        channel: None,
     }
 }
 
