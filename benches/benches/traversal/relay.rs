@@ -134,7 +134,8 @@ struct Ours(Server);
 
 impl Ours {
     fn new() -> Self {
-        let mut server = Server::new(Config::new(REALM, SERVER.ip), Xoshiro256PlusPlus::seed_from_u64(1));
+        let config = Config { quota: u32::MAX, ..Config::new(REALM, SERVER.ip) };
+        let mut server = Server::new(config, Xoshiro256PlusPlus::seed_from_u64(1));
         server.add_user(USER, PASSWORD);
         Self(server)
     }
