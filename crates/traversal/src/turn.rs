@@ -8,6 +8,7 @@ pub mod client;
 mod permission;
 mod ports;
 pub mod server;
+mod small_map;
 
 pub use channel::ChannelData;
 pub use client::Client;

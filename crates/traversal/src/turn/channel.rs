@@ -1,12 +1,12 @@
 //! Channels: short headers for one peer (RFC 8656 section 12).
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use natbed_packet::{Family, Timestamp};
 
 use super::PeerSocket;
+use super::small_map::SmallMap;
 
 /// The numbers that a channel may have (RFC 8656 section 12).
 pub const CHANNEL_NUMBERS: RangeInclusive<u16> = 0x4000..=0x4FFF;
@@ -47,8 +47,8 @@ impl<'a> ChannelData<'a> {
 /// The channel bindings of an allocation: one number to one peer, and back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Channels {
-    by_number: BTreeMap<u16, Binding>,
-    by_peer: BTreeMap<PeerSocket, u16>,
+    by_number: SmallMap<u16, Binding>,
+    by_peer: SmallMap<PeerSocket, u16>,
 }
 
 #[derive(Clone, Copy, Debug)]

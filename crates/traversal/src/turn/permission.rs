@@ -1,10 +1,11 @@
 //! Permissions: which peers an allocation is open to (RFC 8656 section 9).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use natbed_packet::{Family, Timestamp};
+
+use super::small_map::SmallMap;
 
 /// "The Permission Lifetime MUST be 300 seconds" (RFC 8656 section 9).
 pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
@@ -16,7 +17,7 @@ pub(super) const MAX_PERMISSIONS: usize = 1024;
 /// considered" (RFC 8656 section 9).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Permissions {
-    by_peer: BTreeMap<IpAddr, Timestamp>,
+    by_peer: SmallMap<IpAddr, Timestamp>,
 }
 
 impl Permissions {
@@ -41,7 +42,7 @@ impl Permissions {
     /// Removes the permissions of `family`; returns their addresses and expiry times.
     pub(super) fn remove_family(&mut self, family: Family) -> Vec<(IpAddr, Timestamp)> {
         let mut removed = Vec::new();
-        self.by_peer.retain(|&peer, &mut expires| {
+        self.by_peer.retain(|&peer, &expires| {
             let keep = Family::of(peer) != family;
             if !keep {
                 removed.push((peer, expires));
