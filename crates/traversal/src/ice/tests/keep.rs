@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use natbed_packet::Timestamp;
 
 use super::world::{Attachment, World, config};
 use crate::ice::{Config, ConsentLoss, Event, Role, SendError, State};
+use crate::stun::{Class, Message};
 
 fn connect(a: Attachment, b: Attachment) -> World {
     let mut world = World::new(a, b);
@@ -164,4 +166,27 @@ fn a_host_address_that_is_gone_takes_its_pairs_along() {
     world.run(20.0);
     assert_eq!(world.selected(0).base, new);
     assert_eq!(world.selected(1).remote.address, new);
+}
+
+#[test]
+fn rfc7675_5_1_every_consent_check_is_a_transaction_of_its_own_and_sent_once() {
+    let mut world = connect(Attachment::PORT_RESTRICTED, Attachment::PORT_RESTRICTED);
+    world.run(4.5);
+    let agent = &mut world.sides[0].agent;
+    let mut requests = Vec::new();
+    // Nothing is answered from now on; the last check is due before consent ends 30 s after the last answer.
+    while let Some(now) = agent.poll_timeout().filter(|&now| now < Timestamp::from_secs(40)) {
+        agent.handle_timeout(now);
+        while let Some(transmit) = agent.poll_transmit() {
+            let message = Message::parse(&transmit.payload).unwrap();
+            if message.class() == Class::Request {
+                requests.push(message.transaction_id());
+            }
+        }
+    }
+    let sent = requests.len();
+    requests.sort();
+    requests.dedup();
+    assert!((4..=8).contains(&sent), "{sent}");
+    assert_eq!(requests.len(), sent);
 }

@@ -421,3 +421,21 @@ fn rfc8489_6_1_checks_stay_under_548_octets_whatever_the_peers_credentials() {
     assert_eq!(Message::parse(&check).unwrap().username().map(str::len), Some(256 + 1 + 8));
     assert!(check.len() < 548, "{} octets", check.len());
 }
+
+#[test]
+fn rfc8445_7_2_5_3_3_a_success_thaws_the_pairs_of_its_foundation() {
+    let mut play = Play::with_peer(Role::Controlled);
+    let [same, other] = [6001, 6002].map(|port| Endpoint::new(PEER.ip, port));
+    // Of the same foundation as the first, and of another behind a pair of its own that waits.
+    play.agent.add_remote_candidate(play.now, candidate(same, 1));
+    let state = |play: &Play, remote: Endpoint| {
+        play.agent.pairs().find(|(pair, _)| pair.remote == remote).map(|(_, state)| state)
+    };
+    assert_eq!(state(&play, same), Some(PairState::Frozen));
+    play.agent.add_remote_candidate(play.now, candidate(other, 2));
+    let request = play.sent().remove(0);
+    assert_eq!(request.to, PEER);
+    play.answer(&request, PEER, None);
+    assert_eq!(state(&play, PEER), Some(PairState::Succeeded));
+    assert_eq!(state(&play, same), Some(PairState::Waiting));
+}

@@ -78,3 +78,23 @@ fn agents_connect_without_any_signalled_candidate_of_one_side() {
     world.connect(30.0);
     assert_eq!(world.selected(0).remote.kind, CandidateType::PeerReflexive);
 }
+
+#[test]
+fn rfc8838_10_no_candidate_is_paired_before_it_is_told() {
+    let mut world = World::new(Attachment::PORT_RESTRICTED, Attachment::SYMMETRIC);
+    world.start();
+    world.connect(30.0);
+    for side in 0..2 {
+        let log = &world.sides[side].log;
+        let mut formed = 0;
+        for (place, (_, event)) in log.iter().enumerate() {
+            let Event::PairState { pair, from: None, .. } = event else { continue };
+            let told = log[..place].iter().any(|(_, event)| {
+                matches!(event, Event::LocalCandidate { candidate, .. } if candidate.address == pair.base)
+            });
+            assert!(told, "{pair}");
+            formed += 1;
+        }
+        assert!(formed > 3, "{formed}");
+    }
+}
