@@ -194,6 +194,9 @@ pub(crate) struct Sweep {
     /// Run nothing; print the pair of this number, counted from 0, as a scenario.
     #[arg(long, value_name = "I", conflicts_with_all = ["shard", "out", "format", "json", "calls", "bitrate", "jobs"])]
     pub(crate) show: Option<u64>,
+    /// Say which single change to the population would save most relaying.
+    #[arg(long, conflicts_with_all = ["shard", "show"])]
+    pub(crate) what_if: bool,
     #[command(flatten)]
     pub(crate) traffic: Traffic,
     #[command(flatten)]

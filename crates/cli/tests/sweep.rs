@@ -294,3 +294,45 @@ fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     assert!(said.contains("interrupted: ") && said.contains("--shard 1/16"), "{said}");
     assert_eq!(desk.files(), ["p.toml"]);
 }
+
+#[test]
+fn what_if_ranks_changes_and_threads_change_no_byte() {
+    let desk = Desk::new();
+    let one = desk.ok("sweep p.toml --pairs 60 --what-if --json --jobs 1");
+    assert_eq!(one, desk.ok("sweep p.toml --pairs 60 --what-if --json --jobs 3"));
+    let report: Value = serde_json::from_str(&one).unwrap();
+    let changes = report["what_if"]["changes"].as_array().unwrap();
+    let best = &changes[0];
+    assert_eq!(
+        keys(best),
+        [
+            "text",
+            "groups",
+            "key",
+            "was",
+            "is",
+            "steps",
+            "lines",
+            "pairs",
+            "direct",
+            "relay",
+            "fail",
+            "ties_with_best"
+        ]
+    );
+    assert!(best["direct"]["change"].as_f64().unwrap() > 0.0 && best["ties_with_best"] == true, "{best}");
+    let net = |change: &Value| {
+        change["direct"]["gained"].as_i64().unwrap() - change["direct"]["lost"].as_i64().unwrap()
+    };
+    assert!(changes.windows(2).all(|two| net(&two[0]) >= net(&two[1])));
+    let mut plain: Value = serde_json::from_str(&desk.ok("sweep p.toml --pairs 60 --json")).unwrap();
+    plain["what_if"] = report["what_if"].clone();
+    assert_eq!(plain, report, "all else is as without it");
+
+    let table = desk.ok("sweep p.toml --pairs 60 --what-if");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("What would save most relaying"), "{table}");
+    for args in ["--format csv", "--shard 1/2", "--show 1"] {
+        desk.refused(&format!("sweep p.toml --pairs 60 --what-if {args}"), 2);
+    }
+}

@@ -12,6 +12,7 @@ mod part;
 mod report;
 mod shard;
 mod tally;
+mod what_if;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::lower::LowerError;
-use crate::run::connections;
+use crate::run::{Outcome, connections};
 use crate::scenario::population::{Population, pair_seed};
 
 pub use histogram::Histogram;
@@ -27,9 +28,12 @@ pub use interval::{Interval, wilson};
 pub use load::{Load, Traffic};
 pub use merge::{MergeError, merge};
 pub use part::{Identity, Part, PartError};
-pub use report::{Counts, GroupReport, LoadReport, Outcomes, Packets, Percentiles, Share, SweepReport};
+pub use report::{
+    Counts, GroupReport, LoadReport, Outcomes, Packets, Percentiles, Share, SweepReport, WhatIf,
+};
 pub use shard::{Shard, ShardSyntax};
 pub use tally::{Cell, Tally};
+pub use what_if::{Difference, Moves, PopulationChange, SweepWhatIf, SweptChanges, What, paired};
 
 /// The most pairs of a sweep: their numbers stay exact in JSON.
 pub const MOST_PAIRS: u64 = 1_000_000_000_000;
@@ -77,14 +81,15 @@ impl Sweep<'_> {
             self.run_pair(index, &mut tally)?;
             if go_on() { Ok(tally) } else { Err(SweepError::Stopped) }
         };
-        in_any_order(self.pairs.clone(), jobs, || Tally::new(self.population.groups.len()), add)
+        let new = || Tally::new(self.population.groups.len());
+        in_any_order(self.pairs.clone(), jobs, new, add, |a, b| a.merged(&b))
     }
 
-    /// Runs pair `index` and adds what came of it to `tally`.
+    /// Runs pair `index` and adds what came of it to `tally`; its outcome.
     ///
     /// # Errors
     /// When its network cannot be built.
-    pub fn run_pair(&self, index: u64, tally: &mut Tally) -> Result<(), SweepError> {
+    pub fn run_pair(&self, index: u64, tally: &mut Tally) -> Result<Outcome, SweepError> {
         let seed = pair_seed(self.seed, index);
         let pair = self.population.draw(seed);
         let scenario = self.population.scenario(pair, seed);
@@ -92,36 +97,38 @@ impl Sweep<'_> {
         for connection in &results {
             tally.add(index, pair.users.map(|user| user.group), connection, connection.relays(&scenario));
         }
-        Ok(())
+        Ok(results.first().map_or(Outcome::Fail, |connection| connection.outcome))
     }
 }
 
-/// Adds every one of `indices` to a tally; the order does not matter.
+/// Adds every one of `indices` to a sum; the order does not matter.
 #[cfg(feature = "parallel")]
-fn in_any_order(
+fn in_any_order<T: Send>(
     indices: Range<u64>,
     jobs: Option<NonZeroUsize>,
-    new: impl Fn() -> Tally + Sync + Send,
-    add: impl Fn(Tally, u64) -> Result<Tally, SweepError> + Sync + Send,
-) -> Result<Tally, SweepError> {
+    new: impl Fn() -> T + Sync + Send,
+    add: impl Fn(T, u64) -> Result<T, SweepError> + Sync + Send,
+    merge: impl Fn(T, T) -> T + Sync + Send,
+) -> Result<T, SweepError> {
     use rayon::prelude::*;
 
     let threads = rayon::ThreadPoolBuilder::new().num_threads(jobs.map_or(0, NonZeroUsize::get));
     let pool = threads.build().map_err(|why| SweepError::Threads(why.to_string()))?;
     pool.install(|| {
-        let tallies = indices.into_par_iter().try_fold(&new, add);
-        tallies.try_reduce(&new, |a, b| Ok(a.merged(&b)))
+        let sums = indices.into_par_iter().try_fold(&new, add);
+        sums.try_reduce(&new, |a, b| Ok(merge(a, b)))
     })
 }
 
-/// Adds every one of `indices` to a tally.
+/// Adds every one of `indices` to a sum.
 #[cfg(not(feature = "parallel"))]
-fn in_any_order(
+fn in_any_order<T>(
     mut indices: Range<u64>,
     _jobs: Option<NonZeroUsize>,
-    new: impl Fn() -> Tally,
-    add: impl Fn(Tally, u64) -> Result<Tally, SweepError>,
-) -> Result<Tally, SweepError> {
+    new: impl Fn() -> T,
+    add: impl Fn(T, u64) -> Result<T, SweepError>,
+    _merge: impl Fn(T, T) -> T,
+) -> Result<T, SweepError> {
     indices.try_fold(new(), add)
 }
 

@@ -9,7 +9,7 @@
 //! pairs of them too, the smallest first and at most [`MOST_PAIRS`]. What helps runs with [`SEEDS`] seeds, so that luck
 //! with ports or losses shows.
 
-mod axis;
+pub(crate) mod axis;
 mod catalogue;
 mod change;
 mod lines;
@@ -19,9 +19,10 @@ mod report;
 mod search;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 pub use axis::Axis;
+pub(crate) use change::preset_name;
 pub use change::{Change, LinkSetting, Setting};
 pub use order::{Knob, Size};
 pub use remedy::{Changed, Remedy};

@@ -27,6 +27,10 @@ pub(super) fn run(args: &args::Sweep, screen: &Screen) -> Result<Status, Failure
             return Err(Failure::usage("a shard is written as JSON, so that it can be merged", Some(help)));
         }
         (Some(_), _) => Format::Json,
+        (None, Some(Format::Csv)) if args.what_if => {
+            let help = "take a table, or --json".to_owned();
+            return Err(Failure::usage("--what-if is not written as CSV", Some(help)));
+        }
         (None, format) => format.unwrap_or(Format::Table),
     };
     let population = load_population(&args.file)?;
@@ -37,8 +41,7 @@ pub(super) fn run(args: &args::Sweep, screen: &Screen) -> Result<Status, Failure
     let sweep = Sweep { population: &population, seed: args.seed, pairs };
     let progress = Progress::new(sweep.pairs.end - sweep.pairs.start, "pairs");
     let target = open(&args.output)?;
-    let part = simulate(&sweep, progress, args)?;
-    let report = if args.shard.is_some() { SweepReport::part(&part) } else { SweepReport::new(&part) };
+    let report = simulate(&sweep, progress, args)?;
     write(&text(&report, format, &args.output), target, screen)?;
     Ok(Status::Met)
 }
@@ -79,15 +82,22 @@ pub(super) fn write(text: &str, target: Option<Target>, screen: &Screen) -> Resu
     })
 }
 
-fn simulate(sweep: &Sweep<'_>, progress: Progress, args: &args::Sweep) -> Result<Part, Failure> {
+fn simulate(sweep: &Sweep<'_>, progress: Progress, args: &args::Sweep) -> Result<SweepReport, Failure> {
     let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
-    let tally = sweep.run(jobs, &|| progress.step());
+    let part = |tally| Part::new(sweep, args.pairs, args.traffic.over(Traffic::default()), tally);
+    let report = if args.what_if {
+        let swept = sweep.what_if(jobs, &|| progress.step());
+        swept.map(|swept| SweepReport::with_what_if(&part(swept.tally.clone()), &swept))
+    } else {
+        let tally = sweep.run(jobs, &|| progress.step());
+        let report = if args.shard.is_some() { SweepReport::part } else { SweepReport::new };
+        tally.map(|tally| report(&part(tally)))
+    };
     let done = progress.finish();
-    match tally {
-        Ok(tally) => Ok(Part::new(sweep, args.pairs, args.traffic.over(Traffic::default()), tally)),
-        Err(SweepError::Stopped) => Err(interrupted(args, done, sweep.pairs.end - sweep.pairs.start)),
-        Err(why) => Err(Failure::usage(why, None)),
-    }
+    report.map_err(|why| match why {
+        SweepError::Stopped => interrupted(args, done, sweep.pairs.end - sweep.pairs.start),
+        why => Failure::usage(why, None),
+    })
 }
 
 /// What was done, and a way to do it in pieces.
@@ -104,6 +114,7 @@ fn interrupted(args: &args::Sweep, done: u64, steps: u64) -> Failure {
         args.seed
     );
     let help = match args.shard {
+        _ if args.what_if => help_line(format_args!("run it again, with fewer pairs: {command} --what-if")),
         Some(shard) => help_line(format_args!("run this shard again: {command} --shard {shard} …")),
         None => {
             help_line("to go on in pieces that are kept, run shards, and join them in the end:")

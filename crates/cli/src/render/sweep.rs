@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use natbed_lab::quantity::print_rate;
 use natbed_lab::run::Outcome;
-use natbed_lab::sweep::{GroupReport, LoadReport, Packets, Percentiles, Share, SweepReport};
+use natbed_lab::sweep::{
+    GroupReport, LoadReport, Packets, Percentiles, Share, SweepReport, SweepWhatIf, WhatIf,
+};
 
 use super::columns::{Cell, lines};
 use super::style::{BOLD, DIM, mark, paint, printable};
@@ -17,8 +19,9 @@ const NOTHING: &str = "-";
 /// The shares, then group by group, and what it means for relays; or the shares alone.
 pub(crate) fn table(report: &SweepReport, output: &Output, width: usize) -> String {
     let shares = block(&shares(report));
+    let what_if = report.what_if.as_ref().map(|found| what_if(found, output, width)).unwrap_or_default();
     if output.quiet {
-        return shares;
+        return shares + &what_if;
     }
     let title =
         format!("{}: {} pairs (seed {})", printable(report.population()), grouped(report.pairs), report.seed);
@@ -35,7 +38,52 @@ pub(crate) fn table(report: &SweepReport, output: &Output, width: usize) -> Stri
     if output.verbose {
         out += &examples(report);
     }
-    out
+    out + &what_if
+}
+
+/// Changes shown at most.
+const MOST_CHANGES: usize = 10;
+
+/// What changes to the population would do, the best first; its lines for the file, or with `--verbose` those of all.
+fn what_if(found: &WhatIf, output: &Output, width: usize) -> String {
+    let mut out = format!("\n{}\n", paint(BOLD, "What would save most relaying, on the same pairs"));
+    for (at, change) in found.changes.iter().take(MOST_CHANGES).enumerate() {
+        let head = format!("{:>4}. ", at + 1);
+        let indent = " ".repeat(head.len());
+        out += &wrap(&head, &printable(&change.text), width);
+        out += &wrap(&indent, &printable(&format!("{}: {} → {}", change.key, change.was, change.is)), width);
+        let SweepWhatIf { direct, relay, fail, .. } = change;
+        let result = format!(
+            "direct {} points ({} to {}), relay {}, fail {}; {} pairs tried",
+            points(direct.change),
+            points(direct.low),
+            points(direct.high),
+            points(relay.change),
+            points(fail.change),
+            grouped(change.pairs),
+        );
+        out += &wrap(&indent, &result, width);
+        if !output.quiet && (at == 0 || output.verbose) {
+            let lines = change.lines.lines();
+            out += &lines
+                .map(|line| format!("{indent}  {}", printable(line)).trim_end().to_owned() + "\n")
+                .collect::<String>();
+        }
+    }
+    let ties = found.changes.iter().take_while(|change| change.ties_with_best).count();
+    if ties > 1 {
+        let text = format!("Which of the first {ties} is the best is not certain: their intervals overlap.");
+        out += &wrap("  ", &text, width);
+    }
+    let more = found.changes.len().saturating_sub(MOST_CHANGES);
+    let more = if more > 0 { format!(", and {more} more do less") } else { String::new() };
+    let same = found.tried - found.changes.len();
+    out + &wrap("  ", &format!("Tried: {} changes; {same} of them change no pair{more}.", found.tried), width)
+}
+
+/// A change of a share in points of per cent.
+fn points(change: f64) -> String {
+    format!("{:+.2}", change * 100.0)
 }
 
 /// Lines with their ends.

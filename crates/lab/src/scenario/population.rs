@@ -102,6 +102,11 @@ impl Population {
         }
     }
 
+    /// Whether there is a TURN server for the groups that have [`Group::turn`].
+    pub fn has_turn(&self) -> bool {
+        self.templates.has_turn()
+    }
+
     /// The scenario of `pair`, whose randomness all comes from `seed`.
     pub fn scenario(&self, pair: Pair, seed: u64) -> Scenario {
         self.templates.scenario(self, pair, seed)

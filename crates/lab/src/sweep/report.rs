@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::load::PEAK;
 use super::part::Kept;
-use super::{Cell, Histogram, Load, Part, wilson};
+use super::{Cell, Histogram, Load, Part, SweepWhatIf, SweptChanges, wilson};
 use crate::run::Outcome;
 
 /// The version of the document.
@@ -33,8 +33,20 @@ pub struct SweepReport {
     pub packets: Packets,
     /// What the relays carry.
     pub relay_load: LoadReport,
+    /// What changes to the population would do, where that was asked for: see [`SweptChanges::ranked`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<WhatIf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Kept>,
+}
+
+/// What changes to a population would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct WhatIf {
+    /// Changes that were tried.
+    pub tried: usize,
+    /// Those that move any pair, the best first.
+    pub changes: Vec<SweepWhatIf>,
 }
 
 /// The outcomes of many pairs.
@@ -173,11 +185,18 @@ impl SweepReport {
             setup_seconds: Percentiles::new(&connected(&total)),
             packets: Packets::new(&total),
             relay_load: LoadReport::new(part, &total),
+            what_if: None,
             part: None,
         }
     }
 
-    /// The same with what [`Part::parse`] needs to read it back.
+    /// The report of all that `part` has, and of what changes to the population would do.
+    pub fn with_what_if(part: &Part, swept: &SweptChanges) -> Self {
+        let changes = swept.ranked(&part.of.groups);
+        Self { what_if: Some(WhatIf { tried: swept.changes.len(), changes }), ..Self::new(part) }
+    }
+
+    /// The report of all that `part` has, with what [`Part::parse`] needs to read it back.
     pub fn part(part: &Part) -> Self {
         Self { part: Some(Kept::new(part)), ..Self::new(part) }
     }

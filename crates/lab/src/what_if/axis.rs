@@ -106,7 +106,7 @@ impl Axis {
 /// The values that may help of every axis that UDP depends on, each with its steps: how many values it is away in the
 /// direction that lets more through, or 1 where values have no order. `shared` says whether both sides are behind the
 /// NAT, which alone makes its hairpinning matter.
-pub(super) fn alternatives(behavior: &Behavior, shared: bool) -> Vec<(Axis, u8)> {
+pub(crate) fn alternatives(behavior: &Behavior, shared: bool) -> Vec<(Axis, u8)> {
     let mut all = match behavior.kind {
         Kind::Nat => translating(behavior, shared),
         Kind::Firewall => open_filter(behavior),

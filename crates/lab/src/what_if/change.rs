@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use natbed_nat::Behavior;
 use natbed_nat::behavior::Kind;
 use natbed_nat::presets;
 use natbed_packet::Timestamp;
@@ -178,17 +179,16 @@ pub(super) fn apply(scenario: &Scenario, index: usize, changes: &[Change]) -> Sc
     changed
 }
 
-/// The name of the type that a changed NAT has: the preset of its base's family that behaves so, or one of its own.
-fn type_name(scenario: &Scenario, nat: NatId, behavior: &natbed_nat::Behavior) -> String {
-    let mut presets = presets::CLASSIC.iter().chain(&presets::GRID).filter_map(|name| presets::lookup(name));
-    let boxes = presets::lookup(behavior.kind.as_str()).filter(|_| behavior.kind != Kind::Nat);
-    match presets
-        .find(|preset| preset.behavior == *behavior)
-        .or(boxes.filter(|preset| preset.behavior == *behavior))
-    {
-        Some(preset) => preset.name.to_owned(),
-        None => own_type_name(scenario, nat),
-    }
+/// The name of the type that a changed NAT has: a preset that behaves so, or one of its own.
+fn type_name(scenario: &Scenario, nat: NatId, behavior: &Behavior) -> String {
+    preset_name(behavior).map_or_else(|| own_type_name(scenario, nat), str::to_owned)
+}
+
+/// The preset that does exactly this: a classic type, a grid code or a box that is no NAT.
+pub(crate) fn preset_name(behavior: &Behavior) -> Option<&'static str> {
+    let no_nat = (behavior.kind != Kind::Nat).then(|| behavior.kind.as_str());
+    let names = presets::CLASSIC.into_iter().chain(presets::GRID).chain(no_nat);
+    names.filter_map(presets::lookup).find(|preset| preset.behavior == *behavior).map(|preset| preset.name)
 }
 
 /// `a-whatif` for the NAT `a`, with more of that where a NAT has such a type already.

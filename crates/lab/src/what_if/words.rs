@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use natbed_nat::Behavior;
 use natbed_nat::behavior::{
     FilterScope, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Refresh, ReplyMapping, Unsolicited,
 };
@@ -104,23 +105,24 @@ fn one(scenario: &Scenario, index: usize, change: &Change) -> Changed {
 
 fn nat_axis(scenario: &Scenario, id: NatId, axis: Axis) -> Changed {
     let nat = &scenario[id];
-    let mut behavior = nat.behavior.clone();
-    axis.set(&mut behavior);
-    let before = axes(&nat.behavior);
-    let after = axes(&behavior).into_iter().find(|field| !before.contains(field));
+    let (key, was, is) = axis_value(&nat.behavior, axis);
+    Changed { node: Some(nat.name.clone()), key, was, is, text: format!("{} {}", nat.name, axis_words(axis)) }
+}
+
+/// The key of an axis, and the values that it has in `behavior` and is set to.
+pub(crate) fn axis_value(behavior: &Behavior, axis: Axis) -> (String, String, String) {
+    let mut changed = behavior.clone();
+    axis.set(&mut changed);
+    let before = axes(behavior);
+    let after = axes(&changed).into_iter().find(|field| !before.contains(field));
     let (key, is) = after.map_or_else(Default::default, |(key, value)| (key, bare(&value)));
     let was = before.iter().find(|(name, _)| *name == key);
-    Changed {
-        node: Some(nat.name.clone()),
-        key: key.to_owned(),
-        was: was.map_or_else(|| "none".to_owned(), |(_, value)| bare(value)),
-        is,
-        text: format!("{} {}", nat.name, axis_words(axis)),
-    }
+    let was = was.map_or_else(|| "none".to_owned(), |(_, value)| bare(value));
+    (key.to_owned(), was, is)
 }
 
 /// What a NAT with this value does, after its name.
-fn axis_words(axis: Axis) -> String {
+pub(crate) fn axis_words(axis: Axis) -> String {
     let text = match axis {
         Axis::Filtering(Filtering::EndpointIndependent) => "lets in anyone",
         Axis::Filtering(Filtering::AddressDependent) => {

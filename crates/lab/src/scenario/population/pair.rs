@@ -11,7 +11,7 @@ use crate::diagnose::Diagnostic;
 use crate::peer::Registry;
 use crate::scenario::leaf::Listed;
 use crate::scenario::resolve::resolve;
-use crate::scenario::resolved::{NatId, Scenario, ServerId, ServerKind};
+use crate::scenario::resolved::{NatId, Scenario, Server, ServerId, ServerKind};
 use crate::scenario::spec::{ConnectSpec, HostSpec, NatSpec, ScenarioSpec};
 
 /// The hosts of a pair, and the NATs that there may be.
@@ -105,6 +105,12 @@ impl Templates {
         }
         let template = |layout: Layout| Ok((layout, Template::new(base, layout, source)?));
         layouts.into_iter().map(template).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether the servers of all of them include a TURN server.
+    pub(super) fn has_turn(&self) -> bool {
+        let relays = |server: &Server| matches!(server.kind, ServerKind::Turn { .. });
+        self.0.values().any(|template| template.scenario.servers.iter().any(relays))
     }
 
     /// The scenario of `pair` of `population`.
