@@ -59,6 +59,8 @@ carrier-fail: alice to bob: fail
 carrier-relay: alice to bob: relay
   direct 5/5: carrier.hairpinning = external-source
 default-route: alice to tablet: relay
+  direct 5/5: alice.ice.addresses = all
+  direct 5/5: tablet.ice.addresses = all
   direct 5/5: a.hairpinning = external-source
   direct 5/5: a.hairpinning = internal-source
 double-nat: alice to bob: relay
@@ -74,6 +76,10 @@ lenient-symmetric: alice to bob: relay
   direct 5/5: b.filtering = endpoint-independent
   direct 5/5: strict.mapping = endpoint-independent
 lite: carol to dave: fail
+  direct 5/5: dave.ice.lite = false, d.filtering = address-dependent
+  direct 5/5: dave.ice.lite = false, d.filtering = endpoint-independent
+  direct 5/5: dave.ice.lite = false, a.mapping = endpoint-independent
+  relay 5/5: dave.ice.lite = false, turn = turn-whatif
 no-turn: alice to bob: fail
   direct 5/5: b.filtering = address-dependent
   direct 5/5: b.filtering = endpoint-independent

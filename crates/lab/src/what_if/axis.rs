@@ -45,6 +45,8 @@ pub enum Axis {
     PortBlock(u16),
     /// The most mappings of one internal host.
     MaxMappingsPerHost(u32),
+    /// The most mappings that an internal host may open in a second.
+    MappingRatePerHost(u32),
     /// The most mappings.
     MaxMappings(u32),
 }
@@ -75,6 +77,7 @@ impl Axis {
             Self::PortRange(value) => behavior.port_range = value,
             Self::PortBlock(value) => behavior.port_block = Some(value),
             Self::MaxMappingsPerHost(value) => behavior.max_mappings_per_host = Some(value),
+            Self::MappingRatePerHost(value) => behavior.mapping_rate_per_host = Some(value),
             Self::MaxMappings(value) => behavior.max_mappings = Some(value),
         }
     }
@@ -98,6 +101,7 @@ impl Axis {
             Self::PortRange(_) => Knob::PortRange,
             Self::PortBlock(_) => Knob::PortBlock,
             Self::MaxMappingsPerHost(_) => Knob::MaxMappingsPerHost,
+            Self::MappingRatePerHost(_) => Knob::MappingRatePerHost,
             Self::MaxMappings(_) => Knob::MaxMappings,
         }
     }
@@ -190,6 +194,9 @@ fn limits(behavior: &Behavior) -> Vec<(Axis, u8)> {
         if quota < most {
             all.push((Axis::MaxMappingsPerHost(most), 1));
         }
+    }
+    if behavior.mapping_rate_per_host.is_some_and(|rate| rate < ENOUGH) {
+        all.push((Axis::MappingRatePerHost(ENOUGH), 1));
     }
     if behavior.max_mappings.is_some_and(|most| most < ENOUGH) {
         all.push((Axis::MaxMappings(ENOUGH), 1));

@@ -7,7 +7,7 @@ use natbed_packet::Timestamp;
 
 use super::axis;
 use super::change::{Change, LinkSetting, Setting, is_turn, nats_of, nodes_of};
-use crate::scenario::{HostId, LinkConfig, NatId, NodeId, Policy, Retransmission, Scenario};
+use crate::scenario::{Addresses, HostId, LinkConfig, NatId, NodeId, Policy, Retransmission, Scenario};
 
 /// Patience to try: a little more than any pair takes, and as much as anybody has.
 const RELAY_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
@@ -15,6 +15,8 @@ const RELAY_WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(
 const WITHIN: Duration = Duration::from_secs(60);
 /// The default retransmission timeout of checks.
 const RTO: Duration = Duration::from_millis(500);
+/// The default limit on pairs (RFC 8445 section 6.1.2.5).
+const MAX_PAIRS: u32 = 100;
 /// Signaling that overtakes packets, the default, and signaling that is slower than they are.
 const SIGNALING: [Duration; 3] =
     [Duration::from_millis(1), Duration::from_millis(50), Duration::from_millis(500)];
@@ -76,6 +78,18 @@ fn agent(scenario: &Scenario, id: HostId, controls: bool, all: &mut Vec<Change>)
     let host = &scenario[id];
     if host.ice.policy == Policy::Relay {
         all.push(one(Setting::Policy(id, Policy::All)));
+    }
+    if host.ice.lite {
+        all.push(one(Setting::FullAgent(id)));
+    }
+    if host.ice.addresses != Addresses::All {
+        all.push(one(Setting::EveryAddress(id)));
+    }
+    if host.ice.icmp_errors {
+        all.push(one(Setting::NoIcmpErrors(id)));
+    }
+    if host.ice.max_pairs < MAX_PAIRS {
+        all.push(one(Setting::MaxPairs(id, MAX_PAIRS)));
     }
     if host.ice.servers.len() < scenario.servers.len() {
         all.push(one(Setting::EveryServer(id)));

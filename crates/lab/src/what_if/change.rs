@@ -11,8 +11,8 @@ use super::axis::Axis;
 use super::order::Knob;
 use crate::peer::NATIVE;
 use crate::scenario::{
-    self, Action, Attachment, Event, HostId, NatId, NodeId, Policy, Retransmission, Scenario, Server,
-    ServerId, ServerKind,
+    self, Action, Addresses, Attachment, Event, HostId, NatId, NodeId, Policy, Retransmission, Scenario,
+    Server, ServerId, ServerKind,
 };
 
 /// One thing of a scenario, set to another value.
@@ -35,6 +35,14 @@ pub enum Setting {
     Link(NodeId, LinkSetting),
     /// Which candidates a host uses.
     Policy(HostId, Policy),
+    /// A host's agent sends checks of its own: it is lite no more.
+    FullAgent(HostId),
+    /// A host uses and tells every address that it has.
+    EveryAddress(HostId),
+    /// An ICMP error fails no pair of a host.
+    NoIcmpErrors(HostId),
+    /// A host tries so many pairs.
+    MaxPairs(HostId, u32),
     /// A host asks every server of the file.
     EveryServer(HostId),
     /// A host gathers on all of its interfaces.
@@ -80,6 +88,10 @@ impl Change {
             Setting::Link(_, LinkSetting::Loss(_)) => Knob::Loss,
             Setting::Link(_, LinkSetting::Mtu(_)) => Knob::Mtu,
             Setting::Policy(..) => Knob::Policy,
+            Setting::FullAgent(_) => Knob::Lite,
+            Setting::EveryAddress(_) => Knob::Addresses,
+            Setting::NoIcmpErrors(_) => Knob::IcmpErrors,
+            Setting::MaxPairs(..) => Knob::MaxPairs,
             Setting::EveryServer(_) => Knob::Servers,
             Setting::EveryInterface(_) => Knob::Interfaces,
             Setting::RelayWait(..) => Knob::RelayWait,
@@ -100,6 +112,10 @@ impl Change {
             Setting::Nat(nat, _) | Setting::Box(nat, _) => Some(NodeId::Nat(*nat)),
             Setting::Link(node, _) => Some(*node),
             Setting::Policy(host, _)
+            | Setting::FullAgent(host)
+            | Setting::EveryAddress(host)
+            | Setting::NoIcmpErrors(host)
+            | Setting::MaxPairs(host, _)
             | Setting::EveryServer(host)
             | Setting::EveryInterface(host)
             | Setting::RelayWait(host, _)
@@ -142,6 +158,10 @@ pub(super) fn apply(scenario: &Scenario, index: usize, changes: &[Change]) -> Sc
             }
             Setting::Link(node, setting) => set_link(&mut changed, *node, *setting),
             Setting::Policy(host, policy) => changed.hosts[host.index()].ice.policy = *policy,
+            Setting::FullAgent(host) => changed.hosts[host.index()].ice.lite = false,
+            Setting::EveryAddress(host) => changed.hosts[host.index()].ice.addresses = Addresses::All,
+            Setting::NoIcmpErrors(host) => changed.hosts[host.index()].ice.icmp_errors = false,
+            Setting::MaxPairs(host, pairs) => changed.hosts[host.index()].ice.max_pairs = *pairs,
             Setting::EveryServer(host) => {
                 changed.hosts[host.index()].ice.servers =
                     (0..scenario.servers.len()).map(ServerId::at).collect();

@@ -23,6 +23,10 @@ pub(super) fn lines(scenario: &Scenario, index: usize, changes: &[Change]) -> St
             Setting::Nat(..) | Setting::Box(..) => {}
             Setting::Link(node, _) => tables.link(&changed, *node),
             Setting::Policy(host, _)
+            | Setting::FullAgent(host)
+            | Setting::EveryAddress(host)
+            | Setting::NoIcmpErrors(host)
+            | Setting::MaxPairs(host, _)
             | Setting::EveryServer(host)
             | Setting::EveryInterface(host)
             | Setting::RelayWait(host, _)
@@ -107,6 +111,10 @@ impl Tables {
             ("relay-wait", quote("2 s")),
             ("rto", quote("500 ms")),
             ("interfaces", quote("all")),
+            ("addresses", quote("all")),
+            ("lite", "false".to_owned()),
+            ("icmp-errors", "false".to_owned()),
+            ("max-pairs", "100".to_owned()),
         ];
         let mut fields = ice_fields(changed, host);
         fields.retain(|field| !usual.contains(field));

@@ -9,6 +9,14 @@ use crate::scenario::Scenario;
 pub enum Knob {
     /// Which candidates an agent uses.
     Policy,
+    /// Whether an agent is lite.
+    Lite,
+    /// Which of its addresses an agent uses and tells.
+    Addresses,
+    /// Whether an ICMP error fails a pair.
+    IcmpErrors,
+    /// How many pairs an agent tries.
+    MaxPairs,
     /// Which servers an agent asks.
     Servers,
     /// Which interfaces an agent gathers on.
@@ -55,6 +63,8 @@ pub enum Knob {
     PortBlock,
     /// The mappings that it gives a host.
     MaxMappingsPerHost,
+    /// The mappings that it lets a host open in a second.
+    MappingRatePerHost,
     /// The mappings that it has.
     MaxMappings,
     /// What an unsolicited packet does to it.

@@ -1,8 +1,11 @@
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use natbed_nat::behavior::{Filtering, Mapping};
+use natbed_nat::behavior::{Behavior, Filtering, Mapping, Pooling, PortRange, Unsolicited};
+use natbed_nat::presets;
 
+use super::axis::alternatives;
 use super::catalogue::singles;
 use super::change::apply;
 use super::lines::lines;
@@ -38,6 +41,54 @@ fn fewer_then_nearer_then_easier_changes_are_smaller() {
         assert!(size(&pair[0]) < size(&pair[1]), "{pair:?}");
     }
     assert_eq!(size(&[filter(0), mapping(1)]), size(&[mapping(1), filter(0)]));
+}
+
+#[test]
+fn every_axis_that_udp_depends_on_is_tried_where_it_is_strict() {
+    let second = Some(Duration::from_secs(1));
+    let strict = Behavior {
+        mapping: Mapping::AddressAndPortDependent,
+        port_range: PortRange::new(2_000, 9_999),
+        port_block: Some(100),
+        pooling: Pooling::Arbitrary,
+        unsolicited: Unsolicited::CreatesState,
+        udp_timeout: Duration::from_secs(1),
+        udp_timeout_new: second,
+        filter_timeout: second,
+        max_mappings: Some(10),
+        max_mappings_per_host: Some(5),
+        mapping_rate_per_host: Some(1),
+        ..Behavior::default()
+    };
+    let mut tried: Vec<Knob> = alternatives(&strict, true).iter().map(|(axis, _)| axis.knob()).collect();
+    tried.sort_unstable();
+    tried.dedup();
+    let all = [
+        Knob::Filtering,
+        Knob::Mapping,
+        Knob::Hairpinning,
+        Knob::UdpTimeout,
+        Knob::UdpTimeoutNew,
+        Knob::FilterTimeout,
+        Knob::Refresh,
+        Knob::Ports,
+        Knob::PortOverloading,
+        Knob::Pooling,
+        Knob::PortRange,
+        Knob::PortBlock,
+        Knob::MaxMappingsPerHost,
+        Knob::MappingRatePerHost,
+        Knob::MaxMappings,
+        Knob::Unsolicited,
+        Knob::FilterScope,
+        Knob::ReplyMapping,
+    ];
+    assert_eq!(tried, all);
+    let open = presets::lookup("one-to-one").unwrap().behavior;
+    let knobs: Vec<Knob> = alternatives(&open, false).iter().map(|(axis, _)| axis.knob()).collect();
+    for knob in [Knob::Filtering, Knob::Mapping, Knob::Hairpinning, Knob::UdpTimeout, Knob::MaxMappings] {
+        assert!(!knobs.contains(&knob), "{knobs:?}");
+    }
 }
 
 /// `text` as a user who follows `lines` would leave it.

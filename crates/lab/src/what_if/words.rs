@@ -50,6 +50,18 @@ fn one(scenario: &Scenario, index: usize, change: &Change) -> Changed {
             policy.as_str().to_owned(),
             "offers all of its addresses, not relayed ones alone".into(),
         ),
+        Setting::FullAgent(host) => {
+            ice(*host, "lite", "false".into(), "sends checks of its own, not answers alone".into())
+        }
+        Setting::EveryAddress(host) => {
+            ice(*host, "addresses", "all".into(), "uses and tells every address that it has".into())
+        }
+        Setting::NoIcmpErrors(host) => {
+            ice(*host, "icmp-errors", "false".into(), "goes on with a pair after an ICMP error".into())
+        }
+        Setting::MaxPairs(host, pairs) => {
+            ice(*host, "max-pairs", pairs.to_string(), format!("tries up to {pairs} pairs"))
+        }
         Setting::EveryServer(host) => {
             let all: Vec<String> = scenario.servers.iter().map(|server| server.name.clone()).collect();
             ice(*host, "servers", every(&all), format!("asks every server: {}", every(&all)))
@@ -172,6 +184,7 @@ pub(crate) fn axis_words(axis: Axis) -> String {
         Axis::PortRange(range) => return format!("has the ports {range}"),
         Axis::PortBlock(ports) => return format!("gives a host {ports} ports"),
         Axis::MaxMappingsPerHost(most) => return format!("gives a host {most} mappings"),
+        Axis::MappingRatePerHost(rate) => return format!("lets a host open {rate} mappings in a second"),
         Axis::MaxMappings(most) => return format!("has {most} mappings"),
     };
     text.to_owned()
