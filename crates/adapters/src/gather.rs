@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::Transmit;
-use natbed_traversal::ice::{CandidateType, Config, Event, GatherFailure, Policy, Rto};
+use natbed_traversal::ice::{Addresses, CandidateType, Config, Event, GatherFailure, Policy, Rto};
 use natbed_traversal::stun::{BindingClient, BindingEvent, BindingFailure, Schedule};
 use natbed_traversal::turn::Client;
 use natbed_traversal::turn::client::{self, Failure};
@@ -79,17 +79,18 @@ impl Gatherer {
 
     /// Gathers on `socket`: it is a host candidate itself, and every server of its family is asked from it.
     pub(crate) fn ask_from(&mut self, now: Timestamp, socket: Endpoint) {
-        let all = self.config.policy == Policy::All;
-        if all {
+        if self.config.addresses != Addresses::DefaultRoute && !self.relays_only() {
             let found = Found { kind: CandidateType::Host, address: socket, socket, server: None };
             self.news.push_back(News::Found(found));
         }
-        let stun = self.config.stun_servers.iter().filter(|_| all);
+        let stun = self.config.stun_servers.iter().filter(|_| !self.relays_only());
         let stun = stun.map(|server| Question { socket, server: *server, turn: None });
         let turn = self.config.turn_servers.iter().enumerate();
         let turn = turn.map(|(place, turn)| Question { socket, server: turn.address, turn: Some(place) });
         let same_family = |question: &Question| question.server.family() == socket.family();
-        self.questions.extend(stun.chain(turn).filter(same_family));
+        let questions = stun.chain(turn).filter(|_| !self.config.lite).filter(same_family);
+        let questions: Vec<Question> = questions.collect();
+        self.questions.extend(questions);
         self.next = self.next.max(now);
         self.gathering = true;
     }
@@ -105,8 +106,9 @@ impl Gatherer {
     /// Takes a datagram that came to a socket.
     pub(crate) fn receive(&mut self, now: Timestamp, packet: Packet) -> Heard {
         let Packet { local, remote, payload } = &packet;
-        let mut bindings = self.bindings.iter_mut();
-        if bindings.any(|(from, _, client)| from == local && client.handle_input(*remote, payload)) {
+        let Self { bindings, rng, .. } = self;
+        let mut asked = bindings.iter_mut().filter(|(from, ..)| from == local);
+        if asked.any(|(.., client)| client.handle_input(now, *remote, payload, rng)) {
             return Heard::Nothing;
         }
         for relay in self.relays.iter_mut().filter(|relay| relay.client.local() == *local) {
@@ -115,6 +117,20 @@ impl Gatherer {
             }
         }
         Heard::Packet(packet)
+    }
+
+    /// What a socket sent to a server has met a hard ICMP error (RFC 8489 section 6.2.1).
+    pub(crate) fn unreachable(&mut self, socket: Endpoint, server: Endpoint) {
+        for (from, to, client) in &mut self.bindings {
+            if (*from, *to) == (socket, server) {
+                client.handle_unreachable();
+            }
+        }
+        for Relay { client, .. } in &mut self.relays {
+            if (client.local(), client.server()) == (socket, server) {
+                client.handle_unreachable();
+            }
+        }
     }
 
     /// Sends through the relay whose relayed address a packet is from; `false` if there is none. What a relay cannot
@@ -204,6 +220,7 @@ impl Gatherer {
                     let why = match failure {
                         BindingFailure::Timeout => GatherFailure::Timeout,
                         BindingFailure::Rejected { code, .. } => GatherFailure::Rejected(code),
+                        BindingFailure::Unreachable => GatherFailure::Unreachable,
                         BindingFailure::Unusable => GatherFailure::Malformed,
                     };
                     self.failed(socket, server, why);
@@ -223,7 +240,7 @@ impl Gatherer {
                 match event {
                     client::Event::Allocated { relayed, mapped, .. } => {
                         self.relays[place].allocating = false;
-                        if self.config.policy == Policy::All {
+                        if !self.relays_only() {
                             self.found_reflexive(socket, mapped, server);
                         }
                         let kind = CandidateType::Relayed;
@@ -246,6 +263,11 @@ impl Gatherer {
             }
         }
         received
+    }
+
+    /// Whether no address of the host may be told (RFC 8828 section 5.2).
+    fn relays_only(&self) -> bool {
+        self.config.policy == Policy::Relay || self.config.addresses == Addresses::Proxy
     }
 
     fn permission(&mut self, relayed: Option<Endpoint>, peer: std::net::IpAddr, granted: bool) {
@@ -273,6 +295,7 @@ const fn gather_failure(failure: &Failure) -> GatherFailure {
         Failure::Timeout => GatherFailure::Timeout,
         Failure::IntegrityViolated => GatherFailure::Unauthentic,
         Failure::Rejected { code, .. } => GatherFailure::Rejected(*code),
+        Failure::Unreachable => GatherFailure::Unreachable,
         Failure::Unusable => GatherFailure::Malformed,
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use natbed_lab::peer::{Guest, PeerEvent, Setup, Surroundings};
 use natbed_net::{Input, Output, Program};
-use natbed_packet::{Datagram, Endpoint, Timestamp, Transport};
+use natbed_packet::{Datagram, Endpoint, Icmp, IcmpError, IcmpErrorKind, Timestamp, Transport};
 use natbed_traversal::ice::{CandidateType, Event, GatheringState, PairAddresses, RemoteOutcome, Role, Side};
 
 use crate::book::{Book, reflexive};
@@ -62,7 +62,11 @@ impl<S: Stack> Agent<S> {
     }
 
     fn receive(&mut self, now: Timestamp, datagram: Datagram) {
-        let Transport::Udp(udp) = datagram.transport else { return };
+        let udp = match datagram.transport {
+            Transport::Udp(udp) => udp,
+            Transport::Icmp(Icmp::Error(error)) => return self.heed(&error),
+            _ => return,
+        };
         let packet = Packet {
             local: Endpoint::new(datagram.destination, udp.destination_port),
             remote: Endpoint::new(datagram.source, udp.source_port),
@@ -75,6 +79,14 @@ impl<S: Stack> Agent<S> {
             }
             self.events.extend(seen.map(PeerEvent::Ice));
             self.stack.receive(now, &packet, &mut self.acts);
+        }
+    }
+
+    /// An ICMP error about a question to a server ends it; one about a check is easily forged, and no stack asks for it.
+    fn heed(&mut self, error: &IcmpError) {
+        let quoted = (error.quoted.source_endpoint(), error.quoted.destination_endpoint());
+        if let (IcmpErrorKind::PortUnreachable, (Some(socket), Some(server))) = (error.kind, quoted) {
+            self.gatherer.unreachable(socket, server);
         }
     }
 

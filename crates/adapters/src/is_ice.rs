@@ -18,7 +18,9 @@ use crate::stack::{Act, Found, Outbox, Packet, Stack};
 pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
     let mut dice = Dice::new(setup.rng.random());
     let mut ice = dice.around(|| IceAgent::new(IceCreds::new()));
-    ice.set_controlling(setup.config.role == Role::Controlling);
+    let lite = setup.config.lite;
+    ice.set_ice_lite(lite);
+    ice.set_controlling(setup.config.role == Role::Controlling && !lite);
     ice.set_timing_advance(setup.config.ta);
     ice.set_max_candidate_pairs(setup.config.max_pairs);
     let stack = Is { ice, dice, due: None, peer: None, answering: false, up: false };
@@ -40,6 +42,9 @@ struct Is {
 
 impl Is {
     fn announce(&self, out: &mut Outbox) {
+        if self.ice.ice_lite() {
+            out.signal(&Signal::Lite);
+        }
         let IceCreds { ufrag, pass } = self.ice.local_credentials();
         if let Ok(credentials) = ice::Credentials::new(ufrag.as_str(), pass.as_str()) {
             out.signal(&Signal::Credentials(credentials));
@@ -166,6 +171,8 @@ impl Stack for Is {
                     out.push(Act::Remote(candidate));
                 }
             }
+            // A full agent controls where the other is lite (RFC 8445 section 6.1.1).
+            Some(Signal::Lite) => self.ice.set_controlling(true),
             Some(Signal::EndOfCandidates) | None => {}
         }
         self.drain(now, out);

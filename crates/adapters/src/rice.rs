@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use natbed_lab::peer::{Guest, Setup, Signal};
 use natbed_packet::{Endpoint, Timestamp};
-use natbed_traversal::ice::{self, Event, Failure, Policy, Role};
+use natbed_traversal::ice::{self, Addresses, Event, Failure, Policy, Role};
 use rand::RngExt;
 use rice_proto::AddressFamily;
 use rice_proto::agent::{Agent, AgentGatheredCandidate, AgentPoll, AgentSocket};
@@ -38,7 +38,8 @@ pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
         credentials,
         stun: config.stun_servers.clone(),
         turn: config.turn_servers.clone(),
-        policy: config.policy,
+        relays_only: config.policy == Policy::Relay || config.addresses == Addresses::Proxy,
+        lite: config.lite,
         due: None,
         up: false,
     };
@@ -54,7 +55,9 @@ struct Rice {
     credentials: (String, String),
     stun: Vec<Endpoint>,
     turn: Vec<ice::TurnServer>,
-    policy: Policy,
+    /// Whether nothing but relayed candidates may be told.
+    relays_only: bool,
+    lite: bool,
     due: Option<Timestamp>,
     up: bool,
 }
@@ -106,7 +109,7 @@ impl Rice {
         match poll {
             AgentPoll::GatheredCandidate(AgentGatheredCandidate { gathered, .. }) => {
                 let candidate = gathered.candidate.clone();
-                let wanted = self.policy == Policy::All || candidate.candidate_type == CandidateType::Relayed;
+                let wanted = !self.relays_only || candidate.candidate_type == CandidateType::Relayed;
                 let mut stream = self.agent.mut_stream(self.stream).filter(|_| wanted);
                 let added =
                     stream.as_mut().is_some_and(|stream| stream.add_local_gathered_candidate(gathered));
@@ -168,6 +171,9 @@ impl Stack for Rice {
     const GATHERS: bool = false;
 
     fn begin(&mut self, now: Timestamp, sockets: &[Endpoint], out: &mut Outbox) {
+        if self.lite {
+            out.note("lite", "rice-proto is a full agent always");
+        }
         let (ufrag, password) = self.credentials.clone();
         if let Ok(credentials) = ice::Credentials::new(ufrag.as_str(), password.as_str()) {
             out.signal(&Signal::Credentials(credentials));
@@ -201,6 +207,7 @@ impl Stack for Rice {
                 }
             }
             Some(Signal::EndOfCandidates) => stream.end_of_remote_candidates(),
+            Some(Signal::Lite) => out.note("lite", "rice-proto cannot take over the controlling role"),
             None => {}
         }
         self.drain(now, out);

@@ -29,6 +29,7 @@ pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
     let mut dice = Dice::new(setup.rng.random());
     let config = RtcConfig::new()
         .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
+        .set_ice_lite(setup.config.lite)
         .set_local_ice_credentials(dice.around(IceCreds::new))
         .set_stats_interval(Some(LOOK));
     let rtc = dice.around(|| config.build(instant(Timestamp::ZERO)));
@@ -263,7 +264,7 @@ impl Stack for WebRtc {
                     out.push(Act::Remote(candidate));
                 }
             }
-            Some(Signal::Credentials(_) | Signal::EndOfCandidates) => {}
+            Some(Signal::Credentials(_) | Signal::EndOfCandidates | Signal::Lite) => {}
             None => {
                 let described = self.describe(now, &String::from_utf8_lossy(message), out);
                 if let Err(error) = described {

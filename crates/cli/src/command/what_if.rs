@@ -1,10 +1,10 @@
 //! `natbed explain --what-if`.
 
-use natbed_lab::peer::Registry;
 use natbed_lab::scenario::Scenario;
-use natbed_lab::what_if::{Remedy, WhatIf, WhatIfReport, what_if};
+use natbed_lab::what_if::{Remedy, WhatIf, WhatIfReport, what_if_with};
 
 use super::run::shell_word;
+use crate::agents::{Pair, registry};
 use crate::args;
 use crate::exit::Failure;
 use crate::files::File;
@@ -16,8 +16,9 @@ pub(super) fn search(file: &File, args: &args::Explain) -> Result<Vec<WhatIf>, F
     let connects = scenario.connects.iter().enumerate().filter(|(_, connect)| {
         wanted(&args.from, &scenario[connect.from].name) && wanted(&args.to, &scenario[connect.to].name)
     });
+    let registry = registry();
     let search = |(index, _)| {
-        what_if(scenario, seed(file, args), index)
+        what_if_with(scenario, seed(file, args), index, &registry)
             .map_err(|why| Failure::usage(format_args!("{}: {why}", file.name), None))
     };
     connects.map(search).collect()
@@ -36,7 +37,7 @@ pub(super) fn apply(file: &File, args: &args::Explain, number: usize) -> Result<
         return Err(Failure::usage(format_args!("there is no change {number} to apply"), Some(help)));
     };
     remedy
-        .proof(&file.scenario, found.connection, seed(file, args), &Registry::new())
+        .proof(&file.scenario, found.connection, seed(file, args), &registry())
         .map_err(|why| Failure::usage(format_args!("{}: {why}", file.name), None))
 }
 
@@ -67,7 +68,9 @@ pub(super) fn hint(file: &File, args: &args::Explain) -> String {
         command += &host.as_ref().map_or_else(String::new, |host| format!(" {flag} {}", shell_word(host)));
     }
     command += &args.seed.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
-    format!("To run change 1:\n  {command} --apply 1 > changed.toml\n  natbed run changed.toml\n")
+    let agents = args.agents.agents.as_ref().map_or_else(String::new, Pair::flag);
+    command += &agents;
+    format!("To run change 1:\n  {command} --apply 1 > changed.toml\n  natbed run changed.toml{agents}\n")
 }
 
 fn seed(file: &File, args: &args::Explain) -> u64 {
