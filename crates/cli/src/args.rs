@@ -169,7 +169,7 @@ pub(crate) struct Explain {
     /// Print only what came out, and why.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print what the scenario is about, too.
+    /// Print what the scenario is about, and the text of offers and answers, too.
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }

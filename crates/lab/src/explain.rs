@@ -8,6 +8,7 @@ mod connection;
 mod journey;
 mod pairs;
 mod sends;
+mod signaling;
 mod tell;
 mod verdict;
 
@@ -80,11 +81,14 @@ pub struct Step {
     pub text: String,
     /// The evidence: packets, nodes, rules and table entries.
     pub evidence: Vec<String>,
+    /// The text of an offer or answer, line by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quoted: Vec<String>,
 }
 
 impl Step {
     fn new(at: Timestamp, text: impl Into<String>, evidence: Vec<String>) -> Self {
-        Self { time_ns: at.as_nanos(), text: text.into(), evidence }
+        Self { time_ns: at.as_nanos(), text: text.into(), evidence, quoted: Vec::new() }
     }
 }
 

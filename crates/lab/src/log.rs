@@ -2,6 +2,7 @@
 
 mod agent;
 mod packet;
+mod signal;
 
 use std::io::{self, Write};
 
@@ -15,6 +16,7 @@ use crate::run::Run;
 pub(crate) use agent::{check_failure, consent_loss, gather_failure};
 pub(crate) use packet::wrapped;
 pub use packet::{carries, mapping, packet, remote};
+pub(crate) use signal::ignored_message;
 
 /// Writes the event log of `run`, a line for each event.
 ///
@@ -94,13 +96,15 @@ fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
             json!({ "remote": remote.to_string(), "entry": mapping(entry), "packet_id": packet.0 }),
         ),
         Event::Fault(fault) => ("fault", fault_detail(fault)),
-        Event::Signaled { to, message, .. } => {
-            let simulator = &run.lowered.simulator;
-            let message = String::from_utf8_lossy(message);
-            let to = simulator.node_name(simulator.node_of(*to));
-            ("signaled", json!({ "to": to, "message": message.trim_end() }))
+        Event::Signaled { number, to, message, .. } => ("signaled", signal::sent(run, *number, *to, message)),
+        Event::SignalPassed { number, from, to, message } => {
+            ("signal-passed", signal::passed(run, *number, *from, *to, message))
+        }
+        Event::SignalReceived { number, from, message, .. } => {
+            ("signal-received", signal::received(run, *number, *from, message))
         }
         Event::Program { event: PeerEvent::Ice(event), .. } => agent::ice(event),
+        Event::Program { event: PeerEvent::Negotiation(event), .. } => signal::negotiation(event),
         Event::Program { event: PeerEvent::Discard(discard), .. } => agent::discard(discard),
         Event::Program { event: PeerEvent::Channel(event), .. } => agent::channel(event),
         Event::Program { event: PeerEvent::Note(note), .. } => {

@@ -56,10 +56,13 @@ pub fn lower_with(scenario: &Scenario, seed: u64, registry: &Registry) -> Result
     plan.add_nats();
     plan.add_hosts();
     plan.add_servers();
+    let signaling = plan.add_signaling();
     let mut simulator = Simulator::new(&plan.topology, seed)?;
     simulator.set_signaling_delay(scenario.signaling_delay);
+    simulator.set_signaling_server(signaling);
     let Plan { nats, hosts, servers, .. } = plan;
-    let mut lowered = Lowered { simulator, nats, hosts, servers, agents: Vec::new(), senders: Vec::new() };
+    let (agents, senders) = (Vec::new(), Vec::new());
+    let mut lowered = Lowered { simulator, nats, hosts, servers, agents, senders };
     let credentials = lowered.start_servers(scenario, seed);
     lowered.add_agents(scenario, seed, &credentials, registry)?;
     lowered.add_senders(scenario);
@@ -142,6 +145,21 @@ impl<'a> Plan<'a> {
             self.topology.attach(node, internet, &server.addresses, server.link);
             self.servers.push(node);
         }
+    }
+
+    /// Adds the signaling server, called `signaling` unless another node is: on no network, as its path is always there.
+    fn add_signaling(&mut self) -> NodeId {
+        let taken = |name: &str| {
+            let Scenario { networks, nats, hosts, servers, .. } = self.scenario;
+            networks.iter().any(|node| node.name == name)
+                || nats.iter().any(|node| node.name == name)
+                || hosts.iter().any(|node| node.name == name)
+                || servers.iter().any(|node| node.name == name)
+        };
+        let free = (2..).map(|number| format!("signaling-{number}"));
+        let mut names = std::iter::once("signaling".to_owned()).chain(free);
+        let name = names.find(|name| !taken(name)).unwrap_or_default();
+        self.topology.add_host(&name)
     }
 
     fn network(&self, attachment: Attachment) -> NetworkId {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod channel;
+mod negotiation;
 mod registry;
 mod sender;
 mod server;
@@ -16,10 +17,13 @@ use natbed_traversal::ice;
 pub use crate::classify::DiscoveryPeer;
 pub use agent::AgentPeer;
 pub use channel::ChannelEvent;
+pub use negotiation::{
+    Described, IgnoredMessage, Negotiation, NegotiationEvent, NegotiationOutput, SignalingState,
+};
 pub use registry::{Guest, NATIVE, Registry, Setup, Surroundings, UnknownAgent};
 pub use sender::{Sender, send_payload};
 pub use server::{Discard, StunPeer, TurnPeer};
-pub use signal::Signal;
+pub use signal::{Message, MessageKind, Signal};
 
 /// A program on a host or server.
 pub enum Peer {
@@ -42,6 +46,8 @@ pub enum Peer {
 pub enum PeerEvent {
     /// An ICE agent.
     Ice(ice::Event),
+    /// The exchange of offers and answers.
+    Negotiation(NegotiationEvent),
     /// A TURN server did not relay a datagram.
     Discard(Discard),
     /// An agent, of its data channel.
@@ -158,7 +164,7 @@ impl natbed_net::Program for Peer {
 
     fn poll_event(&mut self) -> Option<PeerEvent> {
         match self {
-            Self::Agent(peer) => peer.poll_event().map(PeerEvent::Ice),
+            Self::Agent(peer) => peer.poll_event(),
             Self::Turn(peer) => peer.poll_event().map(PeerEvent::Discard),
             Self::Stun(_) | Self::Sender(_) | Self::Discovery(_) => None,
             Self::Other(guest) => guest.poll_event(),

@@ -38,7 +38,9 @@ pub struct Simulator<P: Program> {
     messages: Slab<Message>,
     faults: Vec<Fault>,
     signaling_delay: Duration,
+    signaling_server: Option<NodeId>,
     next_packet: u64,
+    next_message: u64,
     /// How many of the queue's events are NATs' timers.
     nat_timers: usize,
     totals: Counts,
@@ -85,6 +87,8 @@ enum Event {
         family: Family,
     },
     Fault(u32),
+    /// A message is at the signaling server; only the log wants to know.
+    AtSignaling(u32),
     Message(u32),
 }
 
@@ -105,6 +109,7 @@ struct Packet {
 }
 
 struct Message {
+    number: u64,
     from: ProgramId,
     to: ProgramId,
     message: Bytes,
@@ -136,8 +141,11 @@ impl<P: Program> Simulator<P> {
             Event::Wake(program) => self.wake(program),
             Event::NatTimer { node, family } => self.nat_timeout(node, family),
             Event::Fault(index) => self.strike(index),
+            Event::AtSignaling(key) => self.log_signal_passed(key),
             Event::Message(key) => {
-                let Message { from, to, message } = self.messages.remove(key as usize);
+                let message = self.messages.remove(key as usize);
+                self.log_signal_received(&message);
+                let Message { from, to, message, .. } = message;
                 self.input(to, Input::Signal { from, message }, None);
             }
         }

@@ -160,10 +160,34 @@ pub enum Event<V> {
     Fault(Fault),
     /// A program sent a message over the signaling path.
     Signaled {
+        /// The message's number.
+        number: u64,
         /// Who sent it.
         from: ProgramId,
         /// Who is to have it.
         to: ProgramId,
+        /// What it says.
+        message: Bytes,
+    },
+    /// The signaling server passed a message on.
+    SignalPassed {
+        /// The message's number.
+        number: u64,
+        /// Who sent it.
+        from: ProgramId,
+        /// Who is to have it.
+        to: ProgramId,
+        /// What it says.
+        message: Bytes,
+    },
+    /// A message reached a program.
+    SignalReceived {
+        /// The message's number.
+        number: u64,
+        /// Who sent it.
+        from: ProgramId,
+        /// The program.
+        program: ProgramId,
         /// What it says.
         message: Bytes,
     },

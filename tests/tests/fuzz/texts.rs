@@ -1,19 +1,21 @@
-//! Scenario files and signaling.
+//! Scenario files, signaling and small texts.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
 use natbed_lab::diagnose::plain;
-use natbed_lab::peer::Signal;
+use natbed_lab::peer::{Message, Negotiation, NegotiationOutput, SignalingState};
 use natbed_lab::quantity::{parse_duration, parse_rate, parse_size};
 use natbed_lab::run::{Options, run};
 use natbed_lab::scenario::{self, Scenario};
 use natbed_nat::behavior::{Kind, PortRange};
 use natbed_packet::{Endpoint, Prefix, Timestamp};
-use natbed_traversal::ice::{Candidate, Foundation};
-use rand::RngExt;
+use natbed_traversal::ice::{Candidate, Credentials, Foundation};
+use rand::{RngExt, SeedableRng};
 
 use crate::mutate::{mutate, mutate_text};
-use crate::{fuzz, pick};
+use crate::{Generator, fuzz, pick};
 
 #[test]
 fn no_scenario_panics() {
@@ -69,10 +71,6 @@ fn no_text_panics() {
         if rng.random() {
             mutate(rng, &mut text);
         }
-        if let Some(signal) = Signal::decode(&text) {
-            let again = Signal::decode(&signal.encode()).map(|signal| signal.encode());
-            assert_eq!(again, Some(signal.encode()));
-        }
         let text = String::from_utf8_lossy(&text);
         let candidate = text.parse::<Candidate>();
         if let Ok(candidate) = &candidate {
@@ -91,6 +89,44 @@ fn no_text_panics() {
         let _ = (text.parse::<PortRange>(), text.parse::<Kind>());
         let _ = (parse_duration(&text), parse_size(&text), parse_rate(&text));
         candidate.is_ok()
+    });
+}
+
+/// A negotiation takes any message at any time, and what it sends is taken by its like.
+#[test]
+fn no_message_stops_a_negotiation() {
+    let credentials = Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg").unwrap();
+    fuzz("negotiations", 20_000, |rng| {
+        let mut sides =
+            [true, false].map(|first| Negotiation::new(first, Generator::seed_from_u64(rng.random())));
+        let mut messages = [VecDeque::new(), VecDeque::new()];
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..20 {
+            let place = usize::from(rng.random::<bool>());
+            let (side, incoming) = (&mut sides[place], &mut messages[place]);
+            match (rng.random_range(0..8), incoming.pop_front()) {
+                (0, _) => side.begin(&credentials),
+                (1, _) => side.end_of_candidates(),
+                (2, Some(message)) if !seen.is_empty() => {
+                    let mut text: Vec<u8> = Bytes::into(message);
+                    let other = pick::<Vec<u8>>(rng, &seen);
+                    mutate_text(rng, &mut text, other);
+                    side.handle_message(&text.into());
+                }
+                (_, Some(message)) => side.handle_message(&message),
+                (_, None) => side.flush(),
+            }
+            while side.poll_heard().is_some() {}
+            side.finish();
+            while let Some(output) = side.poll_output() {
+                let NegotiationOutput::Message(message) = output else { continue };
+                let read = Message::read(&message).map(|message| message.write());
+                assert_eq!(read.as_ref(), Some(&message));
+                seen.push(message.to_vec());
+                messages[1 - place].push_back(message);
+            }
+        }
+        sides.iter().all(|side| side.state() == SignalingState::Stable)
     });
 }
 

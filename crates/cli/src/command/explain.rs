@@ -17,7 +17,7 @@ use crate::agents::registry;
 use crate::args;
 use crate::exit::{Failure, Status};
 use crate::files::{File, load_all};
-use crate::render::explanation;
+use crate::render::explanation::{self, Depth};
 use crate::render::run::{about, heading};
 use crate::render::tables::tables;
 use crate::render::what_if::text as what_if_text;
@@ -124,11 +124,16 @@ fn text(
         let about = if args.verbose { about(&file.scenario, width) } else { String::new() };
         parts.push(heading(&file.name, &file.scenario) + &about);
     }
+    let depth = match (args.quiet, args.verbose) {
+        (true, _) => Depth::Brief,
+        (_, false) => Depth::Steps,
+        (_, true) => Depth::Quotes,
+    };
     // Plain datagrams come first; connections are the last ones.
     let sends = explanations.len() - if args.what_if { searched.len() } else { explanations.len() };
     let mut first = 1;
     for (at, explained) in explanations.iter().enumerate() {
-        let mut part = explanation::text(explained, args.quiet, width);
+        let mut part = explanation::text(explained, depth, width);
         if let Some(found) = at.checked_sub(sends).and_then(|at| searched.get(at)) {
             part += &what_if_text(&file.scenario, found, first, args.quiet, width);
             first += what_if::numbered(found).count();

@@ -6,12 +6,23 @@ use natbed_packet::Timestamp;
 use super::style::{BOLD, paint};
 use super::wrap::wrap;
 
-/// All of `explanation`, or only what came out and why.
-pub(crate) fn text(explanation: &Explanation, brief: bool, width: usize) -> String {
+/// How much of an explanation to show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What came out and why.
+    Brief,
+    /// The steps too.
+    Steps,
+    /// And the text of offers and answers.
+    Quotes,
+}
+
+/// `explanation`, so much of it.
+pub(crate) fn text(explanation: &Explanation, depth: Depth, width: usize) -> String {
     let mut out = format!("{}\n", paint(BOLD, &explanation.title));
-    if !brief {
+    if depth != Depth::Brief {
         out += &paragraphs(&explanation.setting, width);
-        out += &chapters(explanation, width);
+        out += &chapters(explanation, depth, width);
         out += &format!("\n{}\n", paint(BOLD, "Why"));
     }
     out + &paragraphs(&explanation.why, width)
@@ -21,7 +32,7 @@ fn paragraphs(paragraphs: &[String], width: usize) -> String {
     paragraphs.iter().map(|text| wrap("  ", text, width)).collect()
 }
 
-fn chapters(explanation: &Explanation, width: usize) -> String {
+fn chapters(explanation: &Explanation, depth: Depth, width: usize) -> String {
     let steps = || explanation.chapters.iter().flat_map(|chapter| &chapter.steps);
     let time = |time_ns| Timestamp::from_nanos(time_ns).to_string();
     let columns = steps().map(|step| time(step.time_ns).len()).max().unwrap_or(0);
@@ -37,6 +48,9 @@ fn chapters(explanation: &Explanation, width: usize) -> String {
             out += &wrap(&head, &step.text, width);
             for line in &step.evidence {
                 out += &wrap(&format!("{indent}- "), line, width);
+            }
+            for line in step.quoted.iter().filter(|_| depth == Depth::Quotes) {
+                out += &format!("{indent}  {line}\n");
             }
         }
     }

@@ -7,6 +7,7 @@ use natbed_traversal::ice;
 
 use super::Step;
 use super::connection::Connection;
+use super::signaling::exchange_step;
 use super::tell::{Teller, entry};
 use crate::peer::PeerEvent;
 use crate::scenario::HoldState;
@@ -43,7 +44,7 @@ pub(super) fn afterwards(
             Event::Program { program, event: PeerEvent::Ice(event) } => {
                 steps.extend(agent_step(teller, connection, record.time, *program, event));
             }
-            _ => {}
+            _ => steps.extend(exchange_step(teller, connection, record)),
         }
     }
     let state = match after {

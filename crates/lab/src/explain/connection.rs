@@ -9,10 +9,11 @@ use super::afterwards::afterwards;
 use super::channel::channel;
 use super::journey::Journey;
 use super::pairs::{PairStory, stories};
+use super::signaling::told;
 use super::tell::{Teller, seconds};
 use super::{Chapter, Explanation, Step, verdict};
 use crate::log::{carries, gather_failure};
-use crate::peer::{PeerEvent, Signal};
+use crate::peer::PeerEvent;
 use crate::run::Outcome;
 
 /// One connection, and the part of the log that tells of its set-up.
@@ -43,7 +44,10 @@ pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
     let stories = stories(teller, connection.agents, connection.decided);
     let mut chapters = vec![
         Chapter { title: "What each side learns about itself", steps: learnt(teller, &connection) },
-        Chapter { title: "What they tell each other", steps: told(teller, &connection) },
+        Chapter {
+            title: "What they tell each other: offer, answer, candidates",
+            steps: told(teller, &connection),
+        },
         Chapter { title: "What they try", steps: tried(teller, &connection, &stories, result.pair.as_ref()) },
         Chapter { title: "What is decided", steps: decision(teller, &connection, result.outcome) },
         Chapter {
@@ -144,41 +148,6 @@ fn asked(
         _ => requests.next(),
     };
     request.map(|request| teller.journey(request)).unwrap_or_default()
-}
-
-fn told(teller: &Teller<'_>, connection: &Connection<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for side in [0, 1] {
-        let mut told = Vec::new();
-        let mut at = Timestamp::ZERO;
-        for record in teller.run.log().iter().take_while(|record| record.time <= connection.decided) {
-            let Event::Signaled { from, message, .. } = &record.event else { continue };
-            if let (true, Some(Signal::Candidate(candidate))) =
-                (*from == connection.agents[side], Signal::decode(message))
-            {
-                if told.is_empty() {
-                    at = record.time;
-                }
-                told.push(format!(
-                    "at {}: {} {}, priority {}",
-                    seconds(record.time),
-                    candidate.kind.token(),
-                    candidate.address,
-                    candidate.priority
-                ));
-            }
-        }
-        if !told.is_empty() {
-            let delay = seconds(Timestamp::ZERO + teller.scenario.signaling_delay);
-            let text = format!(
-                "{} tells {} its candidates over signaling as they are found; each takes {delay}.",
-                connection.names[side],
-                connection.names[1 - side],
-            );
-            steps.push(Step::new(at, text, told));
-        }
-    }
-    steps
 }
 
 /// Direct pairs and the selected one in full; those that lead nowhere, and other relayed ones, together.

@@ -84,7 +84,7 @@ pub(crate) fn wrapped(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn data(payload: &[u8]) -> String {
+pub(super) fn data(payload: &[u8]) -> String {
     match std::str::from_utf8(payload) {
         Ok(text) if text.len() <= 40 && text.chars().all(|c| !c.is_control()) => format!("text {text:?}"),
         _ => format!("{} octets of data", payload.len()),

@@ -47,10 +47,12 @@ impl Lowered {
             let mut add = |host: HostId, agent: &str, role: ice::Role| {
                 let side = if role == ice::Role::Controlling { "from" } else { "to" };
                 let rng = stream(seed, &scenario[host].name, &format!("agent {index} {side}"));
+                let naming = stream(seed, &scenario[host].name, &format!("sdp {index} {side}"));
                 let config = ice_config(scenario, host, role, credentials);
                 let initiator = role == ice::Role::Controlling;
                 let channel = connect.channel.clone();
-                let setup = Setup { host: scenario[host].name.clone(), initiator, config, channel, rng };
+                let setup =
+                    Setup { host: scenario[host].name.clone(), initiator, config, channel, rng, naming };
                 Ok(self.simulator.add_program(self.hosts[host.index()], agent_peer(agent, setup, registry)?))
             };
             let [initiator, other] = &connect.agents;
@@ -133,7 +135,12 @@ impl Lowered {
 /// The agent `name`, set up as `setup` says.
 fn agent_peer(name: &str, setup: Setup, registry: &Registry) -> Result<Peer, UnknownAgent> {
     if name == NATIVE {
-        return Ok(Peer::Agent(Box::new(AgentPeer::new(setup.config, setup.initiator, setup.rng))));
+        return Ok(Peer::Agent(Box::new(AgentPeer::new(
+            setup.config,
+            setup.initiator,
+            setup.rng,
+            setup.naming,
+        ))));
     }
     registry.make(name, setup).map(Peer::Other)
 }

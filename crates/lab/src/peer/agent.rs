@@ -1,4 +1,5 @@
-//! One side of a connection: an ICE agent with its sockets, and the signaling path to the other side.
+//! One side of a connection: an ICE agent with its sockets, and the exchange of offers, answers and candidates with the
+//! other side.
 
 use std::collections::VecDeque;
 
@@ -7,29 +8,42 @@ use natbed_packet::{Datagram, Endpoint, Icmp, Timestamp, Transport};
 use natbed_traversal::ice::{Agent, Config, Event, State};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{Signal, Surroundings};
+use super::negotiation::{Negotiation, NegotiationOutput, SignalingState};
+use super::{PeerEvent, Signal, Surroundings};
 
 /// An ICE agent on a host. The initiator begins when it is started, the other side when it first hears from it. Where
 /// consent is lost, either restarts ICE, and the other follows (RFC 8445 section 9).
 pub struct AgentPeer {
     agent: Agent,
+    negotiation: Negotiation,
     initiator: bool,
     surroundings: Option<Surroundings>,
     begun: bool,
-    signals: VecDeque<Signal>,
-    events: VecDeque<Event>,
+    /// Whether it restarts when the exchange that is under way has ended.
+    restarts: bool,
+    outputs: VecDeque<AgentOutput>,
+}
+
+/// What the log and the other side are told, in order.
+enum AgentOutput {
+    Event(PeerEvent),
+    Message(bytes::Bytes),
 }
 
 impl AgentPeer {
-    /// An agent that waits for its surroundings, then for its start.
-    pub fn new(config: Config, initiator: bool, rng: Xoshiro256PlusPlus) -> Self {
+    /// An agent that waits for its surroundings, then for its start. `naming` makes up what its descriptions are called.
+    pub fn new(config: Config, initiator: bool, rng: Xoshiro256PlusPlus, naming: Xoshiro256PlusPlus) -> Self {
+        let agent = Agent::new(config, rng);
+        let mut negotiation = Negotiation::new(initiator, naming);
+        negotiation.set_lite(agent.is_lite());
         Self {
-            agent: Agent::new(config, rng),
+            agent,
+            negotiation,
             initiator,
             surroundings: None,
             begun: false,
-            signals: VecDeque::new(),
-            events: VecDeque::new(),
+            restarts: false,
+            outputs: VecDeque::new(),
         }
     }
 
@@ -43,12 +57,7 @@ impl AgentPeer {
             Input::Start if self.initiator => self.begin(now),
             Input::Start => {}
             Input::Datagram(datagram) => self.receive(now, &datagram),
-            Input::Signal { message, .. } => {
-                self.begin(now);
-                if let Some(signal) = Signal::decode(&message) {
-                    self.hear(now, signal);
-                }
-            }
+            Input::Signal { message, .. } => self.hear(now, &message),
             Input::AddressChanged { old, new } => self.move_sockets(now, old, new),
         }
         self.listen(now);
@@ -59,17 +68,30 @@ impl AgentPeer {
         self.listen(now);
     }
 
+    /// Events and messages alternate as they happened; datagrams come when all of them are out.
     pub(super) fn poll_transmit(&mut self) -> Option<Output> {
-        if let Some(signal) = self.signals.pop_front() {
-            let to = self.surroundings.as_ref()?.other;
-            return Some(Output::Signal { to, message: signal.encode() });
+        match self.outputs.front() {
+            None => {
+                let transmit = self.agent.poll_transmit()?;
+                Some(Output::Send(Datagram::udp(transmit.from, transmit.to, transmit.payload)))
+            }
+            Some(AgentOutput::Event(_)) => None,
+            Some(AgentOutput::Message(_)) => {
+                let to = self.surroundings.as_ref()?.other;
+                let Some(AgentOutput::Message(message)) = self.outputs.pop_front() else { return None };
+                Some(Output::Signal { to, message })
+            }
         }
-        let transmit = self.agent.poll_transmit()?;
-        Some(Output::Send(Datagram::udp(transmit.from, transmit.to, transmit.payload)))
     }
 
-    pub(super) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    pub(super) fn poll_event(&mut self) -> Option<PeerEvent> {
+        match self.outputs.pop_front()? {
+            AgentOutput::Event(event) => Some(event),
+            message @ AgentOutput::Message(_) => {
+                self.outputs.push_front(message);
+                None
+            }
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
@@ -80,7 +102,10 @@ impl AgentPeer {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        self.announce();
+        if self.initiator {
+            self.negotiation.begin(self.agent.credentials());
+            self.pass_on();
+        }
         // An interface has no more than one address of a family, so each may stand for an interface.
         let local = self.surroundings.iter().flat_map(|surroundings| &surroundings.local);
         let interfaces: Vec<_> = local.map(|address| vec![*address]).collect();
@@ -105,12 +130,30 @@ impl AgentPeer {
         }
     }
 
-    fn hear(&mut self, now: Timestamp, signal: Signal) {
-        match signal {
-            Signal::Lite => self.agent.set_remote_lite(true),
-            Signal::Credentials(credentials) => self.agent.set_remote_credentials(now, &credentials),
-            Signal::Candidate(candidate) => self.agent.add_remote_candidate(now, candidate),
-            Signal::EndOfCandidates => self.agent.end_of_remote_candidates(now),
+    fn hear(&mut self, now: Timestamp, message: &bytes::Bytes) {
+        if !self.begun {
+            self.negotiation.await_offer(self.agent.credentials());
+        }
+        self.negotiation.handle_message(message);
+        self.pass_on();
+        if self.negotiation.remote().is_some() {
+            self.begin(now);
+        }
+        if self.negotiation.remote_is_lite() {
+            self.agent.set_remote_lite(true);
+        }
+        while let Some(signal) = self.negotiation.poll_heard() {
+            match signal {
+                Signal::Credentials(credentials) => self.agent.set_remote_credentials(now, &credentials),
+                Signal::Candidate(candidate) => self.agent.add_remote_candidate(now, candidate),
+                Signal::EndOfCandidates => self.agent.end_of_remote_candidates(now),
+            }
+        }
+        self.listen(now);
+        self.negotiation.finish();
+        self.pass_on();
+        if self.negotiation.state() == SignalingState::Stable && std::mem::take(&mut self.restarts) {
+            self.agent.restart(now);
         }
     }
 
@@ -124,33 +167,50 @@ impl AgentPeer {
             }
         }
         if self.begun {
-            self.agent.restart(now);
+            self.restart(now);
         }
     }
 
-    fn announce(&mut self) {
-        if self.agent.is_lite() {
-            self.signals.push_back(Signal::Lite);
+    /// Restarts ICE; while an offer is out, as soon as it is answered, so that each exchange has a session of its own.
+    fn restart(&mut self, now: Timestamp) {
+        match self.negotiation.state() {
+            SignalingState::Stable => self.agent.restart(now),
+            SignalingState::HaveLocalOffer | SignalingState::HaveRemoteOffer => self.restarts = true,
         }
-        self.signals.push_back(Signal::Credentials(self.agent.credentials().clone()));
     }
 
     /// Signals the candidates that were found and the credentials of a restart, and restarts where consent is gone.
     fn listen(&mut self, now: Timestamp) {
         while let Some(event) = self.agent.poll_event() {
+            let lost = matches!(event, Event::ConsentLost { .. });
+            let restarted = matches!(event, Event::Restarted { .. });
             match &event {
-                Event::LocalCandidate { candidate, .. } => {
-                    self.signals.push_back(Signal::Candidate(*candidate));
-                }
-                Event::EndOfCandidates { .. } => self.signals.push_back(Signal::EndOfCandidates),
-                Event::Restarted { .. } => self.announce(),
+                Event::LocalCandidate { candidate, .. } => self.negotiation.add_candidate(candidate),
+                Event::EndOfCandidates { .. } => self.negotiation.end_of_candidates(),
                 _ => {}
             }
-            let lost = matches!(event, Event::ConsentLost { .. });
-            self.events.push_back(event);
-            if lost && self.agent.state() != State::Running {
-                self.agent.restart(now);
+            self.outputs.push_back(AgentOutput::Event(PeerEvent::Ice(event)));
+            if restarted {
+                self.negotiation.begin(self.agent.credentials());
+                self.pass_on();
             }
+            if lost && self.agent.state() != State::Running {
+                self.restart(now);
+            }
+        }
+        self.negotiation.flush();
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        while let Some(output) = self.negotiation.poll_output() {
+            self.outputs.push_back(match output {
+                NegotiationOutput::Message(message) => AgentOutput::Message(message),
+                NegotiationOutput::Event(event) => AgentOutput::Event(PeerEvent::Negotiation(event)),
+            });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

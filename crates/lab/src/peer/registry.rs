@@ -56,6 +56,8 @@ pub struct Setup {
     pub channel: Option<String>,
     /// Its random numbers; nothing else may draw them.
     pub rng: Xoshiro256PlusPlus,
+    /// Random numbers for its [`Negotiation`](super::Negotiation), so that these change none of the others.
+    pub naming: Xoshiro256PlusPlus,
 }
 
 type Make = dyn Fn(Setup) -> Box<dyn Guest> + Send + Sync;

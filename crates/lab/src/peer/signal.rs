@@ -1,19 +1,14 @@
-//! What agents tell each other over the signaling path: lines of SDP (RFC 8839 section 5), readable in the event log.
+//! Messages over the signaling path: a line that says what follows, then SDP, readable in the event log.
+
+use std::fmt;
 
 use bytes::Bytes;
 use natbed_traversal::ice::{Candidate, Credentials};
+use natbed_traversal::sdp::Description;
 
-const LITE: &str = "a=ice-lite";
-const UFRAG: &str = "a=ice-ufrag:";
-const PASSWORD: &str = "a=ice-pwd:";
-const CANDIDATE: &str = "a=candidate:";
-const END: &str = "a=end-of-candidates";
-
-/// One message.
+/// What an agent learns of the other side from its messages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Signal {
-    /// The sender is a lite agent (RFC 8839 section 5.3).
-    Lite,
     /// The credentials of a new session; the candidates that follow belong to it.
     Credentials(Credentials),
     /// A candidate, as soon as it was found (RFC 8838 section 9).
@@ -23,32 +18,117 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The message as text.
+    /// A message with this alone, for agents that make no descriptions: a [`Negotiation`](super::Negotiation) takes
+    /// credentials for an answer where it has offered, else for an offer, and candidates for those of the session.
     pub fn encode(&self) -> Bytes {
-        match self {
-            Self::Lite => format!("{LITE}\r\n").into(),
+        let (kind, lines) = match self {
             Self::Credentials(credentials) => {
-                format!("{UFRAG}{}\r\n{PASSWORD}{}\r\n", credentials.ufrag(), credentials.password()).into()
+                let (ufrag, password) = (credentials.ufrag(), credentials.password());
+                (MessageKind::Credentials, format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n"))
             }
-            Self::Candidate(candidate) => format!("a={candidate}\r\n").into(),
-            Self::EndOfCandidates => format!("{END}\r\n").into(),
+            Self::Candidate(candidate) => (MessageKind::Candidates, format!("{SECTION}a={candidate}\r\n")),
+            Self::EndOfCandidates => (MessageKind::Candidates, format!("{SECTION}a=end-of-candidates\r\n")),
+        };
+        Message { kind, sdp: &lines }.write()
+    }
+
+    /// What a message tells to an agent that makes no descriptions: an offer or answer, the credentials in it. `None` if
+    /// it is no message, or a description without its first line.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let Message { kind, sdp } = Message::read(bytes).filter(|_| !bytes.starts_with(BARE))?;
+        match kind {
+            MessageKind::Offer | MessageKind::Answer => {
+                let description = Description::parse(sdp).ok()?;
+                description.credentials(description.transport()?).map(Self::Credentials)
+            }
+            MessageKind::Credentials => {
+                Description::parse_fragment(sdp).ok()?.session_credentials().map(Self::Credentials)
+            }
+            MessageKind::Candidates => {
+                let fragment = Description::parse_fragment(sdp).ok()?;
+                let section = fragment.media.first()?;
+                let ends = fragment.ends_candidates(section).then_some(Self::EndOfCandidates);
+                section.candidates().next().copied().map(Self::Candidate).or(ends)
+            }
+        }
+    }
+}
+
+/// The pseudo section that candidates stand in (RFC 8840 section 4.4).
+const SECTION: &str = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n";
+/// What a description without its first line begins with.
+const BARE: &[u8] = b"v=0";
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// An offer (RFC 3264).
+    Offer,
+    /// An answer.
+    Answer,
+    /// Credentials alone, of an agent that makes no descriptions.
+    Credentials,
+    /// Candidates that were found later, as `application/trickle-ice-sdpfrag` (RFC 8840).
+    Candidates,
+}
+
+impl MessageKind {
+    /// The word in the message's first line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+            Self::Credentials => "credentials",
+            Self::Candidates => "candidates",
         }
     }
 
-    /// The message that a text is; `None` if it is none.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut lines = std::str::from_utf8(bytes).ok()?.lines();
-        let first = lines.next()?;
-        if first == LITE {
-            return Some(Self::Lite);
+    /// The start of a message of this kind, for its SDP to follow.
+    pub(super) fn heading(self, capacity: usize) -> String {
+        let mut text = String::with_capacity(capacity);
+        text.push_str(self.as_str());
+        text.push_str("\r\n");
+        text
+    }
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A message in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// What it is.
+    pub kind: MessageKind,
+    /// Its SDP.
+    pub sdp: &'a str,
+}
+
+impl<'a> Message<'a> {
+    /// The message that a text is; `None` if it is none. A description without its first line is one too: an offer where
+    /// it leaves the DTLS role open, as every offer of WebRTC does (RFC 8829 section 5.2.1), an answer otherwise.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        if bytes.starts_with(BARE) {
+            let offers = text.contains("a=setup:actpass");
+            let kind = if offers { MessageKind::Offer } else { MessageKind::Answer };
+            return Some(Self { kind, sdp: text });
         }
-        if first == END {
-            return Some(Self::EndOfCandidates);
-        }
-        if first.starts_with(CANDIDATE) {
-            return first.strip_prefix("a=")?.parse().ok().map(Self::Candidate);
-        }
-        let (ufrag, password) = (first.strip_prefix(UFRAG)?, lines.next()?.strip_prefix(PASSWORD)?);
-        Credentials::new(ufrag, password).ok().map(Self::Credentials)
+        let (heading, sdp) = text.split_once('\n')?;
+        let heading = heading.strip_suffix('\r').unwrap_or(heading);
+        let kinds =
+            [MessageKind::Offer, MessageKind::Answer, MessageKind::Credentials, MessageKind::Candidates];
+        let kind = kinds.into_iter().find(|kind| kind.as_str() == heading)?;
+        Some(Self { kind, sdp })
+    }
+
+    /// The message as text.
+    pub fn write(&self) -> Bytes {
+        let mut text = self.kind.heading(self.sdp.len() + 16);
+        text.push_str(self.sdp);
+        text.into()
     }
 }

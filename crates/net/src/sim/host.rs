@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use natbed_packet::{Datagram, Endpoint, Icmp, IcmpErrorKind, Timestamp, Transport};
 use thiserror::Error;
 
@@ -143,11 +144,7 @@ impl<P: Program> Simulator<P> {
             match output {
                 Output::Send(datagram) => self.host_send(id, datagram, None),
                 Output::Relay(datagram) => self.host_send(id, datagram, cause),
-                Output::Signal { to, message } => {
-                    self.log_signaled(node, id, to, &message);
-                    let key = self.messages.insert(Message { from: id, to, message });
-                    self.queue.push(self.now + self.signaling_delay, Event::Message(slab_key(key)));
-                }
+                Output::Signal { to, message } => self.signal(id, to, message),
                 Output::Bind(endpoint) => {
                     let bound = self.bind_as(id, endpoint, true);
                     debug_assert!(bound.is_ok(), "a program binds what its host has: {bound:?}");
@@ -166,6 +163,19 @@ impl<P: Program> Simulator<P> {
             slot.wake_at = due;
             self.queue.push(due, Event::Wake(id));
         }
+    }
+
+    /// Sends a message over the signaling path. Where it passes through a server, that is an event of the log, and the
+    /// message itself takes its way as without a log.
+    fn signal(&mut self, from: ProgramId, to: ProgramId, message: Bytes) {
+        self.next_message += 1;
+        let message = Message { number: self.next_message, from, to, message };
+        self.log_signaled(self.programs[from.index()].node, &message);
+        let key = slab_key(self.messages.insert(message));
+        if self.log.is_some() && self.signaling_server.is_some() {
+            self.queue.push(self.now + self.signaling_delay / 2, Event::AtSignaling(key));
+        }
+        self.queue.push(self.now + self.signaling_delay, Event::Message(key));
     }
 
     /// Sends a program's datagram, in place of `carries_on` where it relays.

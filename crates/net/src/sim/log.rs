@@ -1,10 +1,9 @@
 //! The event log. Nothing here touches the state of the network, and nothing is built when no log is kept.
 
-use bytes::Bytes;
 use natbed_nat::{Forward, MappingId, MappingView};
 use natbed_packet::{Datagram, Endpoint, Family};
 
-use super::{Packet, Simulator};
+use super::{Message, Packet, Simulator};
 use crate::endpoint::Program;
 use crate::fault::Fault;
 use crate::node::{Kind, NodeId, ProgramId};
@@ -153,8 +152,28 @@ impl<P: Program> Simulator<P> {
         }
     }
 
-    pub(super) fn log_signaled(&mut self, node: NodeId, from: ProgramId, to: ProgramId, message: &Bytes) {
-        self.write(Place::Node(node), |_| Event::Signaled { from, to, message: message.clone() });
+    pub(super) fn log_signaled(&mut self, node: NodeId, message: &Message) {
+        let &Message { number, from, to, ref message } = message;
+        self.write(Place::Node(node), |_| Event::Signaled { number, from, to, message: message.clone() });
+    }
+
+    pub(super) fn log_signal_passed(&mut self, key: u32) {
+        let Some(server) = self.signaling_server else { return };
+        self.write(Place::Node(server), |this| {
+            let Message { number, from, to, message } = &this.messages[key as usize];
+            Event::SignalPassed { number: *number, from: *from, to: *to, message: message.clone() }
+        });
+    }
+
+    pub(super) fn log_signal_received(&mut self, message: &Message) {
+        let &Message { number, from, to: program, ref message } = message;
+        let node = self.programs[program.index()].node;
+        self.write(Place::Node(node), |_| Event::SignalReceived {
+            number,
+            from,
+            program,
+            message: message.clone(),
+        });
     }
 
     pub(super) fn log_program(&mut self, node: NodeId, program: ProgramId, event: &P::Event) {

@@ -37,7 +37,9 @@ impl<P: Program> Simulator<P> {
             messages: Slab::new(),
             faults: Vec::new(),
             signaling_delay: Duration::ZERO,
+            signaling_server: None,
             next_packet: 0,
+            next_message: 0,
             nat_timers: 0,
             totals: Counts::default(),
             events: VecDeque::new(),
@@ -85,6 +87,17 @@ impl<P: Program> Simulator<P> {
     /// Sets how long a message takes over the signaling path.
     pub fn set_signaling_delay(&mut self, delay: Duration) {
         self.signaling_delay = delay;
+    }
+
+    /// Has messages over the signaling path pass through the node `server`, half of their delay before it and half after.
+    /// It shows in the log alone.
+    pub fn set_signaling_server(&mut self, server: NodeId) {
+        self.signaling_server = Some(server);
+    }
+
+    /// The node that messages over the signaling path pass through, if there is one.
+    pub fn signaling_server(&self) -> Option<NodeId> {
+        self.signaling_server
     }
 
     fn add_networks(&mut self, topology: &Topology, plan: &Plan) {

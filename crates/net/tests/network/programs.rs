@@ -30,6 +30,49 @@ fn signaling_is_in_order_takes_its_delay_and_needs_no_network() {
     assert_eq!(network.totals(), Counts::default(), "messages are no datagrams");
 }
 
+/// The server is half-way, in the log alone: what programs hear is the same without one and without a log.
+#[test]
+fn messages_pass_the_signaling_server_half_way() {
+    let home = Home::behind("symmetric");
+    let run = |watched: bool| {
+        let mut topology = home.topology.clone();
+        let server = topology.add_host("signaling");
+        let mut network = build(&topology);
+        network.set_signaling_delay(Duration::from_millis(50));
+        if watched {
+            network.set_signaling_server(server);
+            network.record();
+        }
+        let (alice, bob) = (listen(&mut network, home.host, HOST), listen(&mut network, home.server, SERVER));
+        signal(&mut network, alice, bob, "one");
+        network.run_until(ms(10));
+        signal(&mut network, bob, alice, "two");
+        network.run_until(ms(1000));
+        let heard = [alice, bob].map(|program| network.program(program).heard.clone());
+        let seen = network.log().iter().map(|record| match &record.event {
+            Event::Signaled { number, .. } => (*number, "signaled", record.time, record.place),
+            Event::SignalPassed { number, .. } => (*number, "passed", record.time, record.place),
+            Event::SignalReceived { number, .. } => (*number, "received", record.time, record.place),
+            other => panic!("{other:?}"),
+        });
+        (heard, seen.collect::<Vec<_>>(), server)
+    };
+    let (heard, seen, server) = run(true);
+    assert_eq!(heard, run(false).0);
+    let (host, bob, server) = (Place::Node(home.host), Place::Node(home.server), Place::Node(server));
+    assert_eq!(
+        seen,
+        [
+            (1, "signaled", ms(0), host),
+            (2, "signaled", ms(10), bob),
+            (1, "passed", ms(25), server),
+            (2, "passed", ms(35), server),
+            (1, "received", ms(50), bob),
+            (2, "received", ms(60), host),
+        ]
+    );
+}
+
 #[test]
 fn programs_start_when_they_are_told_to() {
     let home = Home::behind("symmetric");

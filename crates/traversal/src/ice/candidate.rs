@@ -1,6 +1,6 @@
 //! Candidates: what they are, their priority and foundation, and the text that carries them to the peer.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -171,12 +171,23 @@ pub struct Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl Candidate {
+    /// Appends the text to `out`, without the detour of formatting: an agent writes many.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         let Self { foundation, component, priority, address, kind, related } = self;
-        write!(
-            f,
-            "candidate:{foundation} {component} udp {priority} {} {} typ {kind}",
-            address.ip, address.port
-        )?;
+        out.write_str("candidate:")?;
+        out.write_str(foundation.as_str())?;
+        out.write_char(' ')?;
+        write_number(out, u64::from(*component))?;
+        out.write_str(" udp ")?;
+        write_number(out, u64::from(*priority))?;
+        write_address(out, " ", " ", *address)?;
+        out.write_str(" typ ")?;
+        out.write_str(kind.token())?;
         // "<rel-addr> and <rel-port> MUST be present for server-reflexive, peer-reflexive, and relayed candidates"
         // (RFC 8839 section 5.1), 0.0.0.0 or :: and port 9 where they are not told.
         let hidden = match address.family() {
@@ -184,9 +195,40 @@ impl fmt::Display for Candidate {
             Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         match related {
-            Some(related) => write!(f, " raddr {} rport {}", related.ip, related.port),
+            Some(related) => write_address(out, " raddr ", " rport ", *related),
             None if *kind == CandidateType::Host => Ok(()),
-            None => write!(f, " raddr {hidden} rport 9"),
+            None => write_address(out, " raddr ", " rport ", Endpoint::new(hidden, 9)),
+        }
+    }
+}
+
+fn write_address(out: &mut impl Write, before_ip: &str, before_port: &str, address: Endpoint) -> fmt::Result {
+    out.write_str(before_ip)?;
+    match address.ip {
+        IpAddr::V4(ip) => {
+            let [first, rest @ ..] = ip.octets();
+            write_number(out, u64::from(first))?;
+            for octet in rest {
+                out.write_char('.')?;
+                write_number(out, u64::from(octet))?;
+            }
+        }
+        IpAddr::V6(ip) => write!(out, "{ip}")?,
+    }
+    out.write_str(before_port)?;
+    write_number(out, u64::from(address.port))
+}
+
+/// Appends the decimal digits of `value`.
+pub(crate) fn write_number(out: &mut impl Write, mut value: u64) -> fmt::Result {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] += u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            return out.write_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
         }
     }
 }

@@ -34,8 +34,8 @@ mod nomination;
 mod pair;
 
 pub use agent::{Agent, SendError, State};
-pub(crate) use candidate::is_ice_char;
 pub use candidate::{Candidate, CandidateError, CandidateType, Foundation, priority};
+pub(crate) use candidate::{is_ice_char, write_number};
 pub use config::{Addresses, Config, Policy, Role, Rto, TurnServer};
 pub use credentials::{Credentials, CredentialsError};
 pub use event::{

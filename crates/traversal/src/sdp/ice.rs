@@ -43,6 +43,19 @@ impl<'a> Description<'a> {
         Credentials::new(self.ufrag(media)?, self.password(media)?).ok()
     }
 
+    /// The credentials of the session, which hold for all sections without their own.
+    pub fn session_credentials(&self) -> Option<Credentials> {
+        let (mut ufrag, mut password) = (None, None);
+        for attribute in self.attributes() {
+            match attribute {
+                Attribute::IceUfrag(value) => ufrag = Some(*value),
+                Attribute::IcePwd(value) => password = Some(*value),
+                _ => {}
+            }
+        }
+        Credentials::new(ufrag?, password?).ok()
+    }
+
     /// The extensions that the peer supports in a section.
     pub fn options(&self, media: &Media<'a>) -> Options {
         let mut options = Options::default();

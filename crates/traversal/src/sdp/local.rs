@@ -14,6 +14,8 @@ pub struct Local<'a> {
     pub version: u64,
     /// The ICE credentials.
     pub credentials: &'a Credentials,
+    /// Whether it is a lite agent (RFC 8839 section 5.3).
+    pub lite: bool,
     /// The pace of checks in milliseconds; `None` leaves the line out, which means 50.
     pub pacing: Option<u32>,
     /// Hash function and value of the certificate, with a space between them.
@@ -59,6 +61,7 @@ impl<'a> Local<'a> {
             session,
             version: 1,
             credentials,
+            lite: false,
             pacing: None,
             fingerprint,
             candidates: &[],
@@ -139,6 +142,9 @@ impl<'a> Local<'a> {
         }
         if let Some(options) = options {
             lines.push(attribute(Attribute::IceOptions(options)));
+        }
+        if self.lite {
+            lines.push(attribute(Attribute::IceLite));
         }
         if let Some(pacing) = self.pacing {
             lines.push(attribute(Attribute::IcePacing(pacing)));

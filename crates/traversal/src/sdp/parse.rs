@@ -43,17 +43,44 @@ struct Reader<'a> {
     /// The `m=` line of each section, to point at.
     headings: Vec<&'a str>,
     /// Where the last line stands in the order of the grammar.
-    rank: usize,
+    rank: u8,
 }
 
-/// The order of the session's lines; those in one group may alternate (RFC 8866 section 9).
-const SESSION: [&str; 12] = ["v", "o", "s", "i", "u", "e", "p", "c", "b", "trz", "k", "a"];
-/// The order of a media section's lines.
-const SECTION: [&str; 5] = ["i", "c", "b", "k", "a"];
-/// The order of a fragment's lines, and of its sections'.
-const FRAGMENT: [&str; 1] = ["a"];
-/// The lines of which there may be several.
-const SEVERAL: &str = "epbtrza";
+/// Where a line of this type stands in the session (RFC 8866 section 9); those with the same rank may alternate.
+const fn session_rank(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'v' => 1,
+        b'o' => 2,
+        b's' => 3,
+        b'i' => 4,
+        b'u' => 5,
+        b'e' => 6,
+        b'p' => 7,
+        b'c' => 8,
+        b'b' => 9,
+        b't' | b'r' | b'z' => 10,
+        b'k' => 11,
+        b'a' => 12,
+        _ => return None,
+    })
+}
+
+/// Where it stands in a media section.
+const fn section_rank(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'i' => 1,
+        b'c' => 2,
+        b'b' => 3,
+        b'k' => 4,
+        b'a' => 5,
+        _ => return None,
+    })
+}
+
+/// Whether there may be several of it.
+const fn may_repeat(letter: u8, in_section: bool) -> bool {
+    matches!(letter, b'e' | b'p' | b'b' | b't' | b'r' | b'z' | b'a') || (in_section && letter == b'c')
+}
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, form: Form) -> Self {
@@ -61,45 +88,41 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self) -> Parsed<'a, Description<'a>> {
-        let mut lines = self.text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).peekable();
         if self.form == Form::Whole {
             self.description.lines.reserve(8);
         }
-        while let Some(line) = lines.next() {
-            if line.is_empty() && lines.peek().is_none() {
-                break;
-            }
+        let mut rest = self.text;
+        while !rest.is_empty() {
+            let (line, next) = split_line(rest)?;
             self.line(line)?;
+            rest = next;
         }
         self.check()?;
         Ok(self.description)
     }
 
     fn line(&mut self, line: &'a str) -> Parsed<'a, ()> {
-        // A fold, not a search, as the compiler makes wide instructions of it.
-        if line.bytes().fold(false, |found, byte| found | (byte == 0) | (byte == b'\r')) {
-            let at = line.find(['\0', '\r']).unwrap_or_default();
-            return Err(Wrong::new(&line[at..=at], "a character other than NUL and CR"));
-        }
-        let mut chars = line.chars();
-        let letter = chars.next().filter(|letter| "vosiuepcbtrzkam".contains(*letter));
-        let letter = letter.ok_or(Wrong::new(line, "a line such as `a=…` or `m=…`"))?;
-        let value = chars.as_str().strip_prefix('=');
-        let value = value.ok_or(Wrong::new(chars.as_str(), "`=` right after the line's letter"))?;
-        if letter == 'm' {
+        let (letter, value) = match line.as_bytes() {
+            [letter, b'=', ..] if letter.is_ascii_lowercase() => (*letter, &line[2..]),
+            [letter, ..] if session_rank(*letter).is_some() || *letter == b'm' => {
+                return Err(Wrong::new(&line[1..], "`=` right after the line's letter"));
+            }
+            _ => return Err(Wrong::new(line, A_LINE)),
+        };
+        if letter == b'm' {
             return self.heading(line, value);
         }
-        self.order(line, letter)?;
-        let in_section = !self.description.media.is_empty();
+        let in_section = !self.headings.is_empty();
+        self.order(line, letter, in_section)?;
         let line = match letter {
-            'v' if value == "0" => Line::Version,
-            'v' => return Err(Wrong::new(value, "version 0")),
-            'o' => Line::Origin(origin(value)?),
-            's' => Line::Name(value),
-            'c' => Line::Connection(connection(value)?),
-            't' => timing(value)?,
-            'a' => Line::Attribute(attribute(value, in_section)?),
-            other => Line::Other(other, value),
+            b'a' => Line::Attribute(attribute(value, in_section)?),
+            b'v' if value == "0" => Line::Version,
+            b'v' => return Err(Wrong::new(value, "version 0")),
+            b'o' => Line::Origin(origin(value)?),
+            b's' => Line::Name(value),
+            b'c' => Line::Connection(connection(value)?),
+            b't' => timing(value)?,
+            other => Line::Other(char::from(other), value),
         };
         match self.description.media.last_mut() {
             Some(section) => section.lines.push(line),
@@ -119,23 +142,26 @@ impl<'a> Reader<'a> {
     }
 
     /// Lines come in the order of the grammar.
-    fn order(&mut self, line: &'a str, letter: char) -> Parsed<'a, ()> {
-        let in_section = !self.headings.is_empty();
-        let (order, expected): (&[&str], _) = match (self.form, in_section) {
-            (Form::Fragment, _) => (&FRAGMENT, "an `a=` or `m=` line, as there are no others in a fragment"),
-            (Form::Whole, true) => (&SECTION, "a line in the order m i c b k a"),
-            (Form::Whole, false) => (&SESSION, "a line in the order v o s i u e p c b t r z k a m"),
+    fn order(&mut self, line: &'a str, letter: u8, in_section: bool) -> Parsed<'a, ()> {
+        let whole = self.form == Form::Whole;
+        let rank = match (whole, in_section) {
+            (true, false) => session_rank(letter),
+            (true, true) => section_rank(letter),
+            (false, _) => (letter == b'a').then_some(1),
         };
-        let rank = order.iter().position(|group| group.contains(letter));
-        let Some(rank) = rank.map(|rank| rank + 1).filter(|rank| *rank >= self.rank) else {
+        let Some(rank) = rank.filter(|rank| *rank >= self.rank) else {
+            let expected = match (whole, in_section) {
+                _ if session_rank(letter).is_none() => A_LINE,
+                (true, false) => "a line in the order v o s i u e p c b t r z k a m",
+                (true, true) => "a line in the order m i c b k a",
+                (false, _) => "an `a=` or `m=` line, as there are no others in a fragment",
+            };
             return Err(Wrong::new(line, expected));
         };
-        let first = !in_section && self.form == Form::Whole && self.rank < 3;
-        if first && rank != self.rank + 1 {
-            return Err(Wrong::new(line, ["the line `v=0`", "an `o=` line", "an `s=` line"][self.rank]));
+        if whole && !in_section && self.rank < 3 && rank != self.rank + 1 {
+            return Err(Wrong::new(line, FIRST[usize::from(self.rank)]));
         }
-        let several = SEVERAL.contains(letter) || (in_section && letter == 'c');
-        if rank == self.rank && !several {
+        if rank == self.rank && !may_repeat(letter, in_section) {
             return Err(Wrong::new(line, "one line of this type"));
         }
         self.rank = rank;
@@ -148,12 +174,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let timed = self.description.lines.iter().any(|line| matches!(line, Line::Timing { .. }));
-        match self.rank {
-            0 => Err(Wrong::new(next, "the line `v=0`")),
-            1 => Err(Wrong::new(next, "an `o=` line")),
-            2 => Err(Wrong::new(next, "an `s=` line")),
-            _ if !timed => Err(Wrong::new(next, "a `t=` line before")),
-            _ => Ok(()),
+        match FIRST.get(usize::from(self.rank)) {
+            Some(missing) => Err(Wrong::new(next, missing)),
+            None if !timed => Err(Wrong::new(next, "a `t=` line before")),
+            None => Ok(()),
         }
     }
 
@@ -177,4 +201,25 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+const A_LINE: &str = "a line such as `a=…` or `m=…`";
+
+/// The lines that every description begins with.
+const FIRST: [&str; 3] = ["the line `v=0`", "an `o=` line", "an `s=` line"];
+
+/// The first line of a text without its end, and what follows.
+fn split_line(text: &str) -> Parsed<'_, (&str, &str)> {
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            14.. => {}
+            b'\n' => return Ok((&text[..at], &text[at + 1..])),
+            b'\r' if bytes.get(at + 1) == Some(&b'\n') => return Ok((&text[..at], &text[at + 2..])),
+            b'\r' if at + 1 == bytes.len() => return Ok((&text[..at], "")),
+            0 | b'\r' => return Err(Wrong::new(&text[at..=at], "a character other than NUL and CR")),
+            _ => {}
+        }
+    }
+    Ok((text, ""))
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::attribute::Attribute;
 use super::description::{Connection, Description, Line, Media, Origin};
+use crate::ice::write_number;
 
 impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,10 +28,10 @@ impl Media<'_> {
     fn write(&self, out: &mut impl Write) -> fmt::Result {
         let Self { kind, port, ports, protocol, formats, lines } = self;
         join(out, &["m=", kind, " "])?;
-        number(out, u64::from(*port))?;
+        write_number(out, u64::from(*port))?;
         if let Some(ports) = ports {
             out.write_char('/')?;
-            number(out, u64::from(*ports))?;
+            write_number(out, u64::from(*ports))?;
         }
         join(out, &[" ", protocol])?;
         formats.iter().try_for_each(|format| join(out, &[" ", format]))?;
@@ -45,9 +46,9 @@ fn write_lines(lines: &[Line<'_>], out: &mut impl Write) -> fmt::Result {
             Line::Version => out.write_str("v=0")?,
             Line::Origin(Origin { username, session, version, address }) => {
                 join(out, &["o=", username, " "])?;
-                number(out, *session)?;
+                write_number(out, *session)?;
                 out.write_char(' ')?;
-                number(out, *version)?;
+                write_number(out, *version)?;
                 out.write_char(' ')?;
                 write_connection(out, address)?;
             }
@@ -58,9 +59,9 @@ fn write_lines(lines: &[Line<'_>], out: &mut impl Write) -> fmt::Result {
             }
             Line::Timing { start, stop } => {
                 out.write_str("t=")?;
-                number(out, *start)?;
+                write_number(out, *start)?;
                 out.write_char(' ')?;
-                number(out, *stop)?;
+                write_number(out, *stop)?;
             }
             Line::Attribute(attribute) => {
                 out.write_str("a=")?;
@@ -83,8 +84,11 @@ fn write_connection(out: &mut impl Write, connection: &Connection<'_>) -> fmt::R
 
 fn write_attribute(out: &mut impl Write, attribute: &Attribute<'_>) -> fmt::Result {
     match attribute {
-        Attribute::Candidate { candidate, extensions: "" } => write!(out, "{candidate}"),
-        Attribute::Candidate { candidate, extensions } => write!(out, "{candidate} {extensions}"),
+        Attribute::Candidate { candidate, extensions: "" } => candidate.write(out),
+        Attribute::Candidate { candidate, extensions } => {
+            candidate.write(out)?;
+            join(out, &[" ", extensions])
+        }
         Attribute::ForeignCandidate { value, .. } => join(out, &["candidate:", value]),
         Attribute::RemoteCandidates(value) => join(out, &["remote-candidates:", value]),
         Attribute::IceUfrag(value) => join(out, &["ice-ufrag:", value]),
@@ -94,7 +98,7 @@ fn write_attribute(out: &mut impl Write, attribute: &Attribute<'_>) -> fmt::Resu
         Attribute::IceOptions(value) => join(out, &["ice-options:", value]),
         Attribute::IcePacing(value) => {
             out.write_str("ice-pacing:")?;
-            number(out, u64::from(*value))
+            write_number(out, u64::from(*value))
         }
         Attribute::EndOfCandidates => out.write_str("end-of-candidates"),
         Attribute::Mid(value) => join(out, &["mid:", value]),
@@ -113,7 +117,7 @@ fn write_attribute(out: &mut impl Write, attribute: &Attribute<'_>) -> fmt::Resu
         Attribute::RtcpRsize => out.write_str("rtcp-rsize"),
         Attribute::RtpMap { payload, encoding, clock, parameters } => {
             join(out, &["rtpmap:", payload, " ", encoding, "/"])?;
-            number(out, u64::from(*clock))?;
+            write_number(out, u64::from(*clock))?;
             parameters.map_or(Ok(()), |parameters| join(out, &["/", parameters]))
         }
         Attribute::Fmtp { format, parameters } => join(out, &["fmtp:", format, " ", parameters]),
@@ -124,11 +128,11 @@ fn write_attribute(out: &mut impl Write, attribute: &Attribute<'_>) -> fmt::Resu
         }
         Attribute::SctpPort(port) => {
             out.write_str("sctp-port:")?;
-            number(out, u64::from(*port))
+            write_number(out, u64::from(*port))
         }
         Attribute::MaxMessageSize(size) => {
             out.write_str("max-message-size:")?;
-            number(out, *size)
+            write_number(out, *size)
         }
         Attribute::Other { name, value: None } => out.write_str(name),
         Attribute::Other { name, value: Some(value) } => join(out, &[name, ":", value]),
@@ -137,8 +141,4 @@ fn write_attribute(out: &mut impl Write, attribute: &Attribute<'_>) -> fmt::Resu
 
 fn join(out: &mut impl Write, parts: &[&str]) -> fmt::Result {
     parts.iter().try_for_each(|part| out.write_str(part))
-}
-
-fn number(out: &mut impl Write, value: u64) -> fmt::Result {
-    write!(out, "{value}")
 }

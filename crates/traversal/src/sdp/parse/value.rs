@@ -1,6 +1,6 @@
 //! What stands after the `=` of each line.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::attribute::{Attribute, Direction, Setup};
 use super::super::description::{Connection, Line, Media, Origin};
@@ -23,11 +23,15 @@ pub(super) fn connection(value: &str) -> Parsed<'_, Connection<'_>> {
     let address = words.next("an address")?;
     words.end()?;
     // Time to live and count follow a multicast address.
-    let ip = address.split('/').next().unwrap_or(address);
+    let end = address.bytes().position(|byte| byte == b'/').unwrap_or(address.len());
+    let ip = &address[..end];
+    let has_colon = || ip.bytes().any(|byte| byte == b':');
     let right = match family {
-        "IP4" if ip.contains(':') => false,
-        "IP4" if ip.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => ip.parse::<IpAddr>().is_ok(),
-        "IP6" if ip.contains(':') => ip.parse::<IpAddr>().is_ok(),
+        "IP4" if ip.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+            ip.parse::<Ipv4Addr>().is_ok()
+        }
+        "IP4" => !has_colon(),
+        "IP6" if has_colon() => ip.parse::<Ipv6Addr>().is_ok(),
         _ => true,
     };
     if right {
@@ -50,7 +54,8 @@ pub(super) fn media(value: &str) -> Parsed<'_, Media<'_>> {
     let mut words = Words::of(value);
     let kind = words.word(is_token, "a media type such as `audio` or `application`")?;
     let port = words.next(PORT)?;
-    let (port, ports) = match port.split_once('/') {
+    let slash = port.bytes().position(|byte| byte == b'/');
+    let (port, ports) = match slash.map(|at| (&port[..at], &port[at + 1..])) {
         Some((port, ports)) => (
             port,
             Some(number(ports, 65535, "a number of ports").and_then(|count: u16| match count {
@@ -72,8 +77,8 @@ pub(super) fn media(value: &str) -> Parsed<'_, Media<'_>> {
 
 /// An attribute, of a section or of the session.
 pub(super) fn attribute(line: &str, in_section: bool) -> Parsed<'_, Attribute<'_>> {
-    let (name, value) = match line.split_once(':') {
-        Some((name, value)) => (name, Some(value)),
+    let (name, value) = match line.bytes().position(|byte| byte == b':') {
+        Some(end) => (&line[..end], Some(&line[end + 1..])),
         None => (line, None),
     };
     if !is_token(name) {
@@ -245,7 +250,11 @@ fn fingerprint(value: &str) -> Parsed<'_, Attribute<'_>> {
     let mut words = Words::of(value);
     let hash = words.word(is_token, "a hash function such as `sha-256`")?;
     let is_octets = |word: &str| {
-        word.split(':').all(|octet| octet.len() == 2 && octet.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        word.len() % 3 == 2
+            && word.bytes().enumerate().all(|(place, byte)| match place % 3 {
+                2 => byte == b':',
+                _ => byte.is_ascii_hexdigit(),
+            })
     };
     let value = words.word(is_octets, "octets as two hexadecimal digits each, with `:` between them")?;
     words.end()?;

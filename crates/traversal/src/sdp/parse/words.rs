@@ -15,9 +15,9 @@ impl<'a> Words<'a> {
 
     /// The next word, which there must be.
     pub(super) fn next(&mut self, expected: &'static str) -> Parsed<'a, &'a str> {
-        let (word, rest) = match self.rest.split_once(' ') {
-            Some((word, rest)) if !rest.is_empty() => (word, rest),
-            Some((_, end)) => return Err(Wrong::new(end, "no space at the end")),
+        let (word, rest) = match self.rest.bytes().position(|byte| byte == b' ') {
+            Some(end) if end + 1 < self.rest.len() => (&self.rest[..end], &self.rest[end + 1..]),
+            Some(end) => return Err(Wrong::new(&self.rest[end + 1..], "no space at the end")),
             None => (self.rest, &self.rest[self.rest.len()..]),
         };
         if word.is_empty() {
@@ -55,13 +55,24 @@ impl<'a> Words<'a> {
 
 /// A decimal number of digits alone, up to `most`.
 pub(super) fn number<'a, T: TryFrom<u64>>(word: &'a str, most: u64, expected: &'static str) -> Parsed<'a, T> {
-    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    let value = word.parse::<u64>().ok().filter(|value| digits && *value <= most);
+    // A sign would be read too.
+    let value = word.parse::<u64>().ok().filter(|value| *value <= most && !word.starts_with('+'));
     value.and_then(|value| T::try_from(value).ok()).ok_or(Wrong::new(word, expected))
 }
 
 /// Whether it is a token (RFC 8866 section 9).
 pub(super) fn is_token(word: &str) -> bool {
-    !word.is_empty()
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte))
+    !word.is_empty() && word.bytes().all(|byte| TOKEN[usize::from(byte)])
 }
+
+/// The octets that are token-chars.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&'*+-.^_`{|}~";
+    let mut place = 0;
+    while place < others.len() {
+        table[others[place] as usize] = true;
+        place += 1;
+    }
+    table
+};
