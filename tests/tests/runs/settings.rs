@@ -38,9 +38,11 @@ fn signalled(run: &Run) -> ([usize; 3], bool) {
         }
         _ => None,
     });
-    let messages: Vec<_> = messages.filter(|message| message.starts_with("a=candidate:")).collect();
-    let of = |kind: &str| messages.iter().filter(|message| message.contains(&format!("typ {kind}"))).count();
-    let own = messages.iter().any(|message| message.contains(" 192.168."));
+    let messages: Vec<_> = messages.collect();
+    let lines = || messages.iter().flat_map(|message| message.lines());
+    let candidates: Vec<_> = lines().filter(|line| line.starts_with("a=candidate:")).collect();
+    let of = |kind: &str| candidates.iter().filter(|line| line.contains(&format!("typ {kind}"))).count();
+    let own = lines().any(|line| line.contains(" 192.168."));
     ([of("host"), of("srflx"), of("relay")], own)
 }
 
