@@ -8,11 +8,13 @@
 //! - symmetric pair over TURN: both have the STUN server, the initiator a TURN server too, as in `webrtc-ice`'s own test.
 //!
 //! The peer is `webrtc-ice` with `webrtc-util`'s vnet on a single-threaded runtime with its clock paused: its best case.
-//! `sessions at once` puts many port-restricted pairs, which begin 100 us apart, into one network with one STUN server; a
+//! `a hole punched` is one async program, a Binding transaction and a hole punch on each side, on `natbed-tokio`'s sockets and on the
+//! vnet's. `sessions at once` puts many port-restricted pairs, which begin 100 us apart, into one network with one STUN server; a
 //! unit is one of them. `a pair of a sweep` draws users behind port-restricted NATs from a population with a STUN server, and runs
 //! and counts a pair of them: what `natbed sweep` does for each, on one thread. The population of a quarter on mobile networks has
 //! relays and jitter too, and no peer. `matrix` is the matrix of the classic types, scenario files read included; a unit is the whole.
 
+mod punch;
 mod webrtc;
 
 use std::fmt::Write;
@@ -46,6 +48,9 @@ fn main() {
         );
         bench.measure(work, "webrtc-ice", || (), |(), count| webrtc::sessions(kind, count));
     }
+    let work = "a hole punched over a STUN server";
+    bench.measure(work, "natbed-tokio", || direct(1), |it, count| punch::punches(it, count));
+    bench.measure(work, "webrtc-util vnet", || (), |(), count| webrtc::punches(count));
     for size in [1, 100, 10_000] {
         let subject = format!("{size} at once");
         let each = u64::from(size);

@@ -48,6 +48,24 @@ pub(crate) fn sessions(kind: Kind, count: u64) -> u64 {
     count
 }
 
+/// Punches `count` holes, one after the other; how many there were.
+pub(crate) fn punches(count: u64) -> u64 {
+    for _ in 0..count {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let session = async {
+            let network = Network::new(Kind::PortRestricted).await?;
+            let any = SocketAddr::from(([0; 4], 0));
+            let (a, b) = (network.hosts[0].bind(any).await?, network.hosts[1].bind(any).await?);
+            crate::punch::punch(a, b, SocketAddr::new(SERVER, PORT)).await?;
+            network.server.close().await?;
+            network.wan.lock().await.stop().await?;
+            Ok::<(), Error>(())
+        };
+        runtime.expect("a runtime").block_on(session).expect("a hole");
+    }
+    count
+}
+
 async fn session(kind: Kind) -> Result<()> {
     let network = Network::new(kind).await?;
     let (mut stun, mut turn) = (Url::default(), Url::default());
