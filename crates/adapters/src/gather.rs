@@ -88,9 +88,7 @@ impl Gatherer {
         let turn = self.config.turn_servers.iter().enumerate();
         let turn = turn.map(|(place, turn)| Question { socket, server: turn.address, turn: Some(place) });
         let same_family = |question: &Question| question.server.family() == socket.family();
-        let questions = stun.chain(turn).filter(|_| !self.config.lite).filter(same_family);
-        let questions: Vec<Question> = questions.collect();
-        self.questions.extend(questions);
+        self.questions.extend(stun.chain(turn).filter(same_family));
         self.next = self.next.max(now);
         self.gathering = true;
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
-use natbed_lab::peer::{Guest, Setup, Signal};
+use natbed_lab::peer::{Guest, Message, MessageKind, Setup, Signal};
 use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType, ConsentLoss, Event, Role};
+use natbed_traversal::sdp::Description;
 use rand::RngExt;
 
 use crate::clock::{Dice, instant, timestamp};
@@ -18,12 +19,11 @@ use crate::stack::{Act, Found, Outbox, Packet, Stack};
 pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
     let mut dice = Dice::new(setup.rng.random());
     let mut ice = dice.around(|| IceAgent::new(IceCreds::new()));
-    let lite = setup.config.lite;
-    ice.set_ice_lite(lite);
-    ice.set_controlling(setup.config.role == Role::Controlling && !lite);
+    ice.set_controlling(setup.config.role == Role::Controlling);
     ice.set_timing_advance(setup.config.ta);
     ice.set_max_candidate_pairs(setup.config.max_pairs);
-    let stack = Is { ice, dice, due: None, peer: None, answering: false, up: false };
+    let lite = setup.config.lite;
+    let stack = Is { ice, dice, lite, due: None, peer: None, answering: false, up: false };
     Box::new(Agent::new(setup, stack))
 }
 
@@ -31,6 +31,8 @@ pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
 struct Is {
     ice: IceAgent,
     dice: Dice,
+    /// Whether it was to be lite: its messages have no word for that, so it is a full agent.
+    lite: bool,
     due: Option<Timestamp>,
     /// The other side's credentials.
     peer: Option<IceCreds>,
@@ -42,9 +44,6 @@ struct Is {
 
 impl Is {
     fn announce(&self, out: &mut Outbox) {
-        if self.ice.ice_lite() {
-            out.signal(&Signal::Lite);
-        }
         let IceCreds { ufrag, pass } = self.ice.local_credentials();
         if let Ok(credentials) = ice::Credentials::new(ufrag.as_str(), pass.as_str()) {
             out.signal(&Signal::Credentials(credentials));
@@ -124,6 +123,9 @@ impl Stack for Is {
     const GATHERS: bool = true;
 
     fn begin(&mut self, now: Timestamp, _sockets: &[Endpoint], out: &mut Outbox) {
+        if self.lite {
+            out.note("lite", "as `is` it is a full agent always");
+        }
         self.announce(out);
         self.handle_timeout(now, out);
     }
@@ -162,6 +164,10 @@ impl Stack for Is {
     }
 
     fn hear(&mut self, now: Timestamp, message: &[u8], out: &mut Outbox) {
+        // A full agent controls where the other is lite (RFC 8445 section 6.1.1).
+        if is_lite(message) {
+            self.ice.set_controlling(true);
+        }
         match Signal::decode(message) {
             Some(Signal::Credentials(credentials)) => self.take_credentials(&credentials, out),
             Some(Signal::Candidate(candidate)) => {
@@ -171,8 +177,6 @@ impl Stack for Is {
                     out.push(Act::Remote(candidate));
                 }
             }
-            // A full agent controls where the other is lite (RFC 8445 section 6.1.1).
-            Some(Signal::Lite) => self.ice.set_controlling(true),
             Some(Signal::EndOfCandidates) | None => {}
         }
         self.drain(now, out);
@@ -200,6 +204,14 @@ impl Stack for Is {
     fn poll_timeout(&self) -> Option<Timestamp> {
         self.due
     }
+}
+
+/// Whether a message is the description of a lite agent.
+fn is_lite(message: &[u8]) -> bool {
+    Message::read(message).is_some_and(|message| {
+        let described = matches!(message.kind, MessageKind::Offer | MessageKind::Answer);
+        described && Description::parse(message.sdp).is_ok_and(|description| description.is_lite())
+    })
 }
 
 /// A candidate of the crate's as this project has it.

@@ -207,7 +207,6 @@ impl Stack for Rice {
                 }
             }
             Some(Signal::EndOfCandidates) => stream.end_of_remote_candidates(),
-            Some(Signal::Lite) => out.note("lite", "rice-proto cannot take over the controlling role"),
             None => {}
         }
         self.drain(now, out);

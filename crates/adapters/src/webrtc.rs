@@ -264,7 +264,7 @@ impl Stack for WebRtc {
                     out.push(Act::Remote(candidate));
                 }
             }
-            Some(Signal::Credentials(_) | Signal::EndOfCandidates | Signal::Lite) => {}
+            Some(Signal::Credentials(_) | Signal::EndOfCandidates) => {}
             None => {
                 let described = self.describe(now, &String::from_utf8_lossy(message), out);
                 if let Err(error) = described {
