@@ -71,11 +71,16 @@ pub struct Nat {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the large one, and save a pointer to follow"
+)]
 enum Machine {
     Router(Behavior),
     Static(Basic),
     V4(Translator<u32>),
-    V6(Translator<u128>),
+    /// Apart, as it is larger.
+    V6(Box<Translator<u128>>),
 }
 
 impl Nat {
@@ -98,7 +103,8 @@ impl Nat {
                 Machine::V4(Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng))
             }
             (Kind::Nat | Kind::Firewall, Family::V6) => {
-                Machine::V6(Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng))
+                let translator = Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng);
+                Machine::V6(Box::new(translator))
             }
         };
         Ok(Self { machine })
@@ -228,7 +234,7 @@ impl Nat {
         match &self.machine {
             Machine::Router(_) | Machine::Static(_) => 0,
             Machine::V4(translator) => translator.allocated(),
-            Machine::V6(translator) => translator.allocated(),
+            Machine::V6(translator) => size_of::<Translator<u128>>() + translator.allocated(),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Pool<A> {
     /// The first address, and how many follow one another from it on, itself among them.
     first: A,
     run: u16,
-    /// The addresses in order, with their places.
+    /// The addresses in order, with their places; none where each follows the one before.
     sorted: Vec<(A, u16)>,
 }
 
@@ -32,6 +32,9 @@ impl<A: Address> Pool<A> {
                 let first = addresses.first().copied().unwrap_or_default();
                 let run =
                     addresses.iter().zip(0..).take_while(|(ip, place)| ip.offset(first) == *place).count();
+                if run == addresses.len() && addresses.is_sorted() {
+                    sorted = Vec::new();
+                }
                 Ok(Self { first, run: u16::try_from(run).unwrap_or(u16::MAX), addresses, sorted })
             }
         }
@@ -71,7 +74,10 @@ impl<A: Address> Pool<A> {
     /// From the lowest address to the highest, if there is one.
     #[inline]
     pub(crate) fn span(&self) -> Option<RangeInclusive<A>> {
-        Some(self.sorted.first()?.0..=self.sorted.last()?.0)
+        match (self.sorted.first(), self.sorted.last()) {
+            (Some((first, _)), Some((last, _))) => Some(*first..=*last),
+            _ => Some(*self.addresses.first()?..=*self.addresses.last()?),
+        }
     }
 
     /// Octets on the heap.

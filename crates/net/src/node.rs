@@ -122,14 +122,15 @@ pub(crate) struct Middlebox {
     /// External addresses; none where nothing is translated.
     pub(crate) external: Vec<IpAddr>,
     pub(crate) v4: Engine,
-    pub(crate) v6: Option<Engine>,
+    /// Apart, as most have none.
+    pub(crate) v6: Option<Box<Engine>>,
 }
 
 impl Middlebox {
     pub(crate) fn engine_mut(&mut self, family: Family) -> Option<&mut Engine> {
         match family {
             Family::V4 => Some(&mut self.v4),
-            Family::V6 => self.v6.as_mut(),
+            Family::V6 => self.v6.as_deref_mut(),
         }
     }
 }

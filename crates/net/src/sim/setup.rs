@@ -162,6 +162,6 @@ fn middlebox(
     };
     let v4 = engine(&nat.behavior, external.clone(), internal, "nat")?;
     let ipv6 = |behavior| engine(behavior, Vec::new(), of_family(Family::V6), "firewall6");
-    let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?;
+    let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?.map(Box::new);
     Ok(Middlebox { inner: List::new(&nat.inner), external, v4, v6 })
 }
