@@ -79,11 +79,12 @@ impl Gatherer {
 
     /// Gathers on `socket`: it is a host candidate itself, and every server of its family is asked from it.
     pub(crate) fn ask_from(&mut self, now: Timestamp, socket: Endpoint) {
-        if self.config.addresses != Addresses::DefaultRoute && !self.relays_only() {
+        let relays_only = self.relays_only();
+        if self.config.addresses != Addresses::DefaultRoute && !relays_only {
             let found = Found { kind: CandidateType::Host, address: socket, socket, server: None };
             self.news.push_back(News::Found(found));
         }
-        let stun = self.config.stun_servers.iter().filter(|_| !self.relays_only());
+        let stun = self.config.stun_servers.iter().filter(|_| !relays_only);
         let stun = stun.map(|server| Question { socket, server: *server, turn: None });
         let turn = self.config.turn_servers.iter().enumerate();
         let turn = turn.map(|(place, turn)| Question { socket, server: turn.address, turn: Some(place) });
