@@ -21,9 +21,10 @@ use std::fmt::Write;
 
 use natbed_benches::Bench;
 use natbed_lab::matrix::Matrix;
-use natbed_lab::run::{Options, Outcome, run};
+use natbed_lab::peer::Registry;
+use natbed_lab::run::{Options, Outcome, run, run_with};
 use natbed_lab::scenario::population::Population;
-use natbed_lab::scenario::{Scenario, parse};
+use natbed_lab::scenario::{Scenario, parse, parse_with};
 use natbed_lab::sweep::{Sweep, Tally};
 use natbed_nat::presets;
 
@@ -47,6 +48,10 @@ fn main() {
             |it, count| repeat(it, &logged, outcome, count),
         );
         bench.measure(work, "webrtc-ice", || (), |(), count| webrtc::sessions(kind, count));
+    }
+    let work = "a session on natbed's network, by its agents";
+    for agent in ["native", "is", "rice"] {
+        bench.measure(work, agent, || agents(agent), |it, count| sessions_of(it, &plain, count));
     }
     let work = "a hole punched over a STUN server";
     bench.measure(work, "natbed-tokio", || direct(1), |it, count| punch::punches(it, count));
@@ -114,6 +119,31 @@ fn sweep_pairs(population: &Population, count: u64) -> u64 {
 
 fn population(text: &str) -> Population {
     Population::parse(text.as_bytes()).expect("a valid population")
+}
+
+/// One pair behind port-restricted NATs, with a STUN server, and the agents that it has.
+fn agents(agent: &str) -> (Scenario, Registry) {
+    let registry = natbed_adapters::registry();
+    let hosts = |host: &str| {
+        format!(
+            "[nat.{host}]\ntype = \"port-restricted\"\n[host.{host}1]\nbehind = \"{host}\"\nagent = \"{agent}\"\n"
+        )
+    };
+    let text = format!(
+        "format = 1\n[stun.s]\n{}{}[[connect]]\nfrom = \"a1\"\nto = \"b1\"\n",
+        hosts("a"),
+        hosts("b")
+    );
+    let scenario = parse_with(text.as_bytes(), &registry).expect("a valid scenario");
+    (scenario, registry)
+}
+
+fn sessions_of((scenario, registry): &mut (Scenario, Registry), options: &Options, count: u64) -> u64 {
+    for _ in 0..count {
+        let run = run_with(scenario, options, registry).expect("a valid network");
+        assert_eq!(run.connections[0].outcome, Outcome::Direct);
+    }
+    count
 }
 
 /// That many pairs behind port-restricted NATs, with a STUN server.

@@ -70,12 +70,15 @@ pub(crate) enum Act {
     /// Has heard of a candidate of the other side's.
     Remote(Candidate),
     /// Has heard that the other side begins anew.
+    #[cfg_attr(not(any(feature = "is", feature = "webrtc")), expect(dead_code, reason = "rice does not"))]
     NewSession,
     /// Uses this pair from now on.
     Select { base: Endpoint, remote: Endpoint },
     /// Can no longer use it.
+    #[cfg_attr(not(any(feature = "is", feature = "webrtc")), expect(dead_code, reason = "rice does not"))]
     Lose(ConsentLoss),
     /// Tells of its data channel.
+    #[cfg_attr(not(feature = "webrtc"), expect(dead_code, reason = "no other stack has channels"))]
     Channel(ChannelEvent),
     /// Tells anything else.
     Tell(Event),
