@@ -62,7 +62,7 @@ fn natbed(seed: u64) {
             while let Some(event) = agents[side].poll_event() {
                 match event {
                     Event::LocalCandidate { candidate, .. } => {
-                        agents[1 - side].add_remote_candidate(now, candidate)
+                        agents[1 - side].add_remote_candidate(now, candidate);
                     }
                     Event::EndOfCandidates { .. } => agents[1 - side].end_of_remote_candidates(now),
                     Event::Selected(_) => selected[side] = true,

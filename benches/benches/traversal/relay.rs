@@ -40,9 +40,9 @@ trait Relay {
     /// Takes a request; the response.
     fn request(&mut self, client: Endpoint, request: &Bytes) -> Vec<u8>;
     /// Takes ChannelData of a client; how long the datagram to the peer is.
-    fn from_client(&mut self, client: Endpoint, data: &Bytes) -> usize;
+    fn client_sends(&mut self, client: Endpoint, data: &Bytes) -> usize;
     /// Takes a datagram of the peer; how long the ChannelData to the client is.
-    fn from_peer(&mut self, relayed: Endpoint, data: &Bytes) -> usize;
+    fn peer_sends(&mut self, relayed: Endpoint, data: &Bytes) -> usize;
 }
 
 /// A server with clients that each have an allocation and a channel to the peer.
@@ -75,9 +75,9 @@ impl<R: Relay> Load<R> {
         for index in 0..count {
             let (client, relayed) = self.clients[self.next];
             let length = if index % 2 == 0 {
-                self.relay.from_client(client, &self.from_client)
+                self.relay.client_sends(client, &self.from_client)
             } else {
-                self.relay.from_peer(relayed, &self.from_peer)
+                self.relay.peer_sends(relayed, &self.from_peer)
             };
             assert!(length >= PAYLOAD.len());
             self.next = (self.next + 7919) % self.clients.len();
@@ -158,12 +158,12 @@ impl Relay for Ours {
         self.sent().to_vec()
     }
 
-    fn from_client(&mut self, client: Endpoint, data: &Bytes) -> usize {
+    fn client_sends(&mut self, client: Endpoint, data: &Bytes) -> usize {
         self.0.handle_client(NOW, SERVER, ClientSocket(client), data);
         self.sent().len()
     }
 
-    fn from_peer(&mut self, relayed: Endpoint, data: &Bytes) -> usize {
+    fn peer_sends(&mut self, relayed: Endpoint, data: &Bytes) -> usize {
         self.0.handle_peer(NOW, RelayedAddress(relayed), PeerSocket(PEER), data);
         self.sent().len()
     }
@@ -221,11 +221,11 @@ impl Relay for Theirs {
         self.server.poll_transmit(now()).expect("a response").data
     }
 
-    fn from_client(&mut self, client: Endpoint, data: &Bytes) -> usize {
+    fn client_sends(&mut self, client: Endpoint, data: &Bytes) -> usize {
         self.relay(client, SERVER, data)
     }
 
-    fn from_peer(&mut self, relayed: Endpoint, data: &Bytes) -> usize {
+    fn peer_sends(&mut self, relayed: Endpoint, data: &Bytes) -> usize {
         self.relay(PEER, relayed, data)
     }
 }

@@ -61,6 +61,9 @@ pub fn registry() -> Registry {
     #[cfg(feature = "rice")]
     registry.add("rice", rice::agent);
     #[cfg(feature = "webrtc")]
-    registry.add_with_channels("webrtc", webrtc::agent);
+    {
+        registry.add_with_channels("webrtc", webrtc::agent);
+        registry.keep_apart("webrtc");
+    }
     registry
 }

@@ -30,6 +30,9 @@ impl Pair {
         for name in names {
             registry.check(name).map_err(|unknown| unknown.to_string())?;
         }
+        if !registry.understand(names[0], names[1]) {
+            return Err("one of them talks with its own kind alone: give it twice".to_owned());
+        }
         Ok(Self(names.map(str::to_owned)))
     }
 

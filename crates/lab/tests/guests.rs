@@ -220,3 +220,24 @@ fn an_agent_that_is_missing_is_an_error() {
         "{report}"
     );
 }
+
+#[test]
+fn agents_that_talk_with_their_own_kind_alone_meet_nobody_else() {
+    let mut registry = Registry::new();
+    registry.add("knocker", |setup| Box::new(Knocker::new(&setup, &[])));
+    registry.keep_apart("knocker");
+    let text = |agents: [&str; 2]| {
+        let [a, b] = agents;
+        format!(
+            "format = 1\n[host.a]\nagent = '{a}'\n[host.b]\nagent = '{b}'\n[[connect]]\nfrom = 'a'\nto = 'b'\n"
+        )
+    };
+    assert!(parse_with(text(["knocker", "knocker"]).as_bytes(), &registry).is_ok());
+    let problems = parse_with(text(["knocker", "native"]).as_bytes(), &registry).unwrap_err();
+    let report = problems.render("x.toml", &plain);
+    assert!(
+        report.contains("error[strange-agents]: the agents `knocker` and `native` cannot talk"),
+        "{report}"
+    );
+    assert!(report.contains("--> x.toml:8:6"), "{report}");
+}

@@ -91,12 +91,14 @@ pub struct Registry {
     makers: BTreeMap<String, Box<Make>>,
     /// Those that have data channels.
     with_channels: BTreeSet<String>,
+    /// Those that talk with their own kind alone.
+    apart: BTreeSet<String>,
 }
 
 impl Registry {
     /// One that knows `native` alone.
     pub const fn new() -> Self {
-        Self { makers: BTreeMap::new(), with_channels: BTreeSet::new() }
+        Self { makers: BTreeMap::new(), with_channels: BTreeSet::new(), apart: BTreeSet::new() }
     }
 
     /// Adds the agent `name`, which `make` makes, in place of any that had this name; `native` stays what it is.
@@ -107,6 +109,7 @@ impl Registry {
     ) {
         let name = name.into();
         self.with_channels.remove(&name);
+        self.apart.remove(&name);
         self.makers.insert(name, Box::new(make));
     }
 
@@ -120,6 +123,16 @@ impl Registry {
         let name = name.into();
         self.add(name.clone(), make);
         self.with_channels.insert(name);
+    }
+
+    /// Says of an agent that it talks with its own kind alone, as what it signals is nothing that others understand.
+    pub fn keep_apart(&mut self, name: &str) {
+        self.apart.insert(name.to_owned());
+    }
+
+    /// Whether agents of these names can talk with each other.
+    pub fn understand(&self, one: &str, other: &str) -> bool {
+        one == other || !(self.apart.contains(one) || self.apart.contains(other))
     }
 
     /// Whether the agent of this name has data channels.

@@ -88,6 +88,7 @@ impl Program<'_, '_> {
             return None;
         }
         self.check_lite(from, to, spec.to.span());
+        self.check_agents(from, to, spec.to.span());
         Some(Connect {
             from,
             to,
@@ -115,6 +116,19 @@ impl Program<'_, '_> {
             let problem = Diagnostic::new("both-lite", span, message);
             let label = "neither would check whether the two reach each other";
             self.problems.push(problem.label(label).help("take `lite` from one of them".to_owned()));
+        }
+    }
+
+    /// Reports a connection of two agents that do not understand each other.
+    fn check_agents(&mut self, from: HostId, to: HostId, span: Range<usize>) {
+        let [one, other] = [from, to].map(|host| &self.agents[host.index()]);
+        let known = [one, other].iter().all(|agent| self.registry.check(agent).is_ok());
+        if known && !self.registry.understand(one, other) {
+            let message =
+                format!("the agents {} and {} cannot talk with each other", quoted(one), quoted(other));
+            let problem = Diagnostic::new("strange-agents", span, message);
+            let label = "one of them talks with its own kind alone";
+            self.problems.push(problem.label(label).help("give both hosts the same `agent`".to_owned()));
         }
     }
 
