@@ -35,8 +35,8 @@ pub(super) fn negotiation(event: &NegotiationEvent) -> (&'static str, Value) {
 }
 
 fn described(description: &Described) -> Value {
-    let Described { kind, ufrag, candidates, state } = description;
-    json!({ "type": kind.as_str(), "ufrag": ufrag, "candidates": candidates, "state": state.as_str() })
+    let Described { kind, credentials, candidates, state } = description;
+    json!({ "type": kind.as_str(), "ufrag": credentials.ufrag(), "candidates": candidates, "state": state.as_str() })
 }
 
 /// What a message carries, in a few words: `offer`, `candidates host 192.168.1.2:50316`, `candidates end`.

@@ -50,10 +50,14 @@ impl Lowered {
                 let naming = stream(seed, &scenario[host].name, &format!("sdp {index} {side}"));
                 let config = ice_config(scenario, host, role, credentials);
                 let initiator = role == ice::Role::Controlling;
-                let channel = connect.channel.clone();
-                let setup =
-                    Setup { host: scenario[host].name.clone(), initiator, config, channel, rng, naming };
-                Ok(self.simulator.add_program(self.hosts[host.index()], agent_peer(agent, setup, registry)?))
+                let peer = if agent == NATIVE {
+                    Peer::Agent(Box::new(AgentPeer::new(config, initiator, rng, naming)))
+                } else {
+                    let (host, channel) = (scenario[host].name.clone(), connect.channel.clone());
+                    let setup = Setup { host, initiator, config, channel, rng, naming };
+                    Peer::Other(registry.make(agent, setup)?)
+                };
+                Ok(self.simulator.add_program(self.hosts[host.index()], peer))
             };
             let [initiator, other] = &connect.agents;
             let from = add(connect.from, initiator, ice::Role::Controlling)?;
@@ -130,19 +134,6 @@ impl Lowered {
             }
         }
     }
-}
-
-/// The agent `name`, set up as `setup` says.
-fn agent_peer(name: &str, setup: Setup, registry: &Registry) -> Result<Peer, UnknownAgent> {
-    if name == NATIVE {
-        return Ok(Peer::Agent(Box::new(AgentPeer::new(
-            setup.config,
-            setup.initiator,
-            setup.rng,
-            setup.naming,
-        ))));
-    }
-    registry.make(name, setup).map(Peer::Other)
 }
 
 fn server_peer(scenario: &Scenario, server: &Server, seed: u64) -> (Peer, Option<Credentials>) {

@@ -21,13 +21,16 @@ pub struct AgentPeer {
     begun: bool,
     /// Whether it restarts when the exchange that is under way has ended.
     restarts: bool,
+    /// How many of the agent's events have been heeded and not told yet.
+    heeded: usize,
     outputs: VecDeque<AgentOutput>,
 }
 
 /// What the log and the other side are told, in order.
 enum AgentOutput {
-    Event(PeerEvent),
-    Message(bytes::Bytes),
+    /// So many events of the agent's.
+    Ice(usize),
+    Negotiation(NegotiationOutput),
 }
 
 impl AgentPeer {
@@ -43,6 +46,7 @@ impl AgentPeer {
             surroundings: None,
             begun: false,
             restarts: false,
+            heeded: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -75,22 +79,36 @@ impl AgentPeer {
                 let transmit = self.agent.poll_transmit()?;
                 Some(Output::Send(Datagram::udp(transmit.from, transmit.to, transmit.payload)))
             }
-            Some(AgentOutput::Event(_)) => None,
-            Some(AgentOutput::Message(_)) => {
+            Some(AgentOutput::Negotiation(NegotiationOutput::Message(_))) => {
                 let to = self.surroundings.as_ref()?.other;
-                let Some(AgentOutput::Message(message)) = self.outputs.pop_front() else { return None };
-                Some(Output::Signal { to, message })
+                match self.outputs.pop_front()? {
+                    AgentOutput::Negotiation(NegotiationOutput::Message(message)) => {
+                        Some(Output::Signal { to, message })
+                    }
+                    _ => None,
+                }
             }
+            Some(_) => None,
         }
     }
 
     pub(super) fn poll_event(&mut self) -> Option<PeerEvent> {
-        match self.outputs.pop_front()? {
-            AgentOutput::Event(event) => Some(event),
-            message @ AgentOutput::Message(_) => {
-                self.outputs.push_front(message);
-                None
+        match self.outputs.front_mut()? {
+            AgentOutput::Ice(count) => {
+                *count -= 1;
+                if *count == 0 {
+                    self.outputs.pop_front();
+                }
+                self.heeded -= 1;
+                self.agent.poll_event().map(PeerEvent::Ice)
             }
+            AgentOutput::Negotiation(NegotiationOutput::Message(_)) => None,
+            AgentOutput::Negotiation(NegotiationOutput::Event(_)) => match self.outputs.pop_front()? {
+                AgentOutput::Negotiation(NegotiationOutput::Event(event)) => {
+                    Some(PeerEvent::Negotiation(event))
+                }
+                _ => None,
+            },
         }
     }
 
@@ -107,9 +125,8 @@ impl AgentPeer {
             self.pass_on();
         }
         // An interface has no more than one address of a family, so each may stand for an interface.
-        let local = self.surroundings.iter().flat_map(|surroundings| &surroundings.local);
-        let interfaces: Vec<_> = local.map(|address| vec![*address]).collect();
-        self.agent.add_interfaces(now, &interfaces);
+        let local = self.surroundings.as_ref().map_or(&[][..], |surroundings| &surroundings.local);
+        self.agent.add_interfaces(now, &local.chunks(1).collect::<Vec<_>>());
         self.agent.gather(now);
     }
 
@@ -181,21 +198,21 @@ impl AgentPeer {
 
     /// Signals the candidates that were found and the credentials of a restart, and restarts where consent is gone.
     fn listen(&mut self, now: Timestamp) {
-        while let Some(event) = self.agent.poll_event() {
-            let lost = matches!(event, Event::ConsentLost { .. });
-            let restarted = matches!(event, Event::Restarted { .. });
-            match &event {
+        while let Some(event) = self.agent.peek_event(self.heeded) {
+            self.heeded += 1;
+            match self.outputs.back_mut() {
+                Some(AgentOutput::Ice(count)) => *count += 1,
+                _ => self.outputs.push_back(AgentOutput::Ice(1)),
+            }
+            match event {
                 Event::LocalCandidate { candidate, .. } => self.negotiation.add_candidate(candidate),
                 Event::EndOfCandidates { .. } => self.negotiation.end_of_candidates(),
+                Event::Restarted { .. } => {
+                    self.negotiation.begin(self.agent.credentials());
+                    self.pass_on();
+                }
+                Event::ConsentLost { .. } if self.agent.state() != State::Running => self.restart(now),
                 _ => {}
-            }
-            self.outputs.push_back(AgentOutput::Event(PeerEvent::Ice(event)));
-            if restarted {
-                self.negotiation.begin(self.agent.credentials());
-                self.pass_on();
-            }
-            if lost && self.agent.state() != State::Running {
-                self.restart(now);
             }
         }
         self.negotiation.flush();
@@ -204,10 +221,7 @@ impl AgentPeer {
 
     fn pass_on(&mut self) {
         while let Some(output) = self.negotiation.poll_output() {
-            self.outputs.push_back(match output {
-                NegotiationOutput::Message(message) => AgentOutput::Message(message),
-                NegotiationOutput::Event(event) => AgentOutput::Event(PeerEvent::Negotiation(event)),
-            });
+            self.outputs.push_back(AgentOutput::Negotiation(output));
         }
     }
 }

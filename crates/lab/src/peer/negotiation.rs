@@ -45,6 +45,8 @@ pub struct Negotiation {
     heading: String,
     heard: VecDeque<Signal>,
     outputs: VecDeque<NegotiationOutput>,
+    /// Where messages are written.
+    text: String,
 }
 
 /// A session of the agent's, and how much of it the other side has been told.
@@ -132,8 +134,8 @@ pub enum NegotiationEvent {
 pub struct Described {
     /// Offer or answer.
     pub kind: MessageKind,
-    /// The username fragment of its session.
-    pub ufrag: String,
+    /// The credentials of its session.
+    pub credentials: Credentials,
     /// How many candidates it has.
     pub candidates: usize,
     /// The state after it.
@@ -164,9 +166,8 @@ enum Purpose<'o, 'a> {
     AnswerToCredentials,
 }
 
-/// Room for what a message of each kind usually takes, in octets.
-const DESCRIPTION: usize = 640;
-const FRAGMENT: usize = 384;
+/// Room for what a message usually takes, in octets.
+const MESSAGE: usize = 640;
 
 impl Negotiation {
     /// One side, which makes the first offer if it is the `initiator`. Its name for itself and its certificate's
@@ -188,6 +189,7 @@ impl Negotiation {
             heading: String::new(),
             heard: VecDeque::new(),
             outputs: VecDeque::new(),
+            text: String::new(),
         }
     }
 
@@ -250,19 +252,22 @@ impl Negotiation {
         }
         if session.heading.is_empty() {
             let local = Local::data_channel(self.number, &session.credentials, &self.fingerprint);
-            session.heading = write(MessageKind::Candidates, &local.fragment(MID, &[], false), FRAGMENT);
+            write(&mut session.heading, MessageKind::Candidates, &local.fragment(MID, &[], false));
         }
         // Each in a message of its own, as `Signal::decode` takes one.
-        let candidates = new.iter().map(Some).chain(ends.then_some(None));
-        for candidate in candidates {
-            let mut message = String::with_capacity(FRAGMENT);
-            message.push_str(&session.heading);
+        for candidate in new.iter().map(Some).chain(ends.then_some(None)) {
+            self.text.clear();
+            self.text.push_str(&session.heading);
             // A `String` takes all.
             let _ = match candidate {
-                Some(candidate) => write!(message, "a={candidate}\r\n"),
-                None => write!(message, "{END}\r\n"),
+                Some(candidate) => {
+                    self.text.push_str("a=");
+                    candidate.write(&mut self.text)
+                }
+                None => self.text.write_str(END),
             };
-            self.outputs.push_back(NegotiationOutput::Message(message.into()));
+            self.text.push_str("\r\n");
+            self.outputs.push_back(NegotiationOutput::Message(Bytes::copy_from_slice(self.text.as_bytes())));
         }
         (session.told, session.told_end) = (session.candidates.len(), session.complete);
     }
@@ -379,13 +384,12 @@ impl Negotiation {
         counts: bool,
     ) {
         self.state = state;
-        let ufrag = credentials.ufrag().to_owned();
-        self.tell(NegotiationEvent::Remote(Described { kind, ufrag, candidates, state }));
         if counts {
             self.heard.push_back(Signal::Credentials(credentials.clone()));
         }
+        self.remote = Some(credentials.clone()).filter(|_| counts);
+        self.tell(NegotiationEvent::Remote(Described { kind, credentials, candidates, state }));
         self.heading.clear();
-        self.remote = Some(credentials).filter(|_| counts);
     }
 
     fn take_candidates(&mut self, sdp: &str) -> Result<(), IgnoredMessage> {
@@ -407,8 +411,9 @@ impl Negotiation {
             }
             self.hear_candidates(&fragment, section);
         }
-        let starts = [CANDIDATE, END].into_iter().filter_map(|line| sdp.find(line));
-        if let ([_], Some(end)) = (&*fragment.media, starts.min()) {
+        let is_heading = |line: &&str| !line.starts_with(CANDIDATE) && !line.starts_with(END);
+        let end = sdp.split_inclusive('\n').take_while(is_heading).map(str::len).sum();
+        if let ([_], true) = (&*fragment.media, end < sdp.len()) {
             sdp[..end].clone_into(&mut self.heading);
         }
         Ok(())
@@ -458,11 +463,12 @@ impl Negotiation {
             Purpose::Answer(offer) => local.answer(offer).description,
             Purpose::AnswerToCredentials => local.answer(&local.offer()).description,
         };
-        let message = write(kind, &description, DESCRIPTION).into();
+        write(&mut self.text, kind, &description);
+        let message = Bytes::copy_from_slice(self.text.as_bytes());
         (session.told, session.told_end, session.described) =
             (session.candidates.len(), session.complete, true);
-        let ufrag = session.credentials.ufrag().to_owned();
-        let described = Described { kind, ufrag, candidates: session.told, state };
+        let credentials = session.credentials.clone();
+        let described = Described { kind, credentials, candidates: session.told, state };
         self.state = state;
         self.tell(NegotiationEvent::Local(described));
         self.outputs.push_back(NegotiationOutput::Message(message));
@@ -483,11 +489,14 @@ const MID: &str = "0";
 const CANDIDATE: &str = "a=candidate:";
 const END: &str = "a=end-of-candidates";
 
-fn write(kind: MessageKind, description: &Description<'_>, capacity: usize) -> String {
-    let mut text = kind.heading(capacity);
+/// Puts a message into `text`.
+fn write(text: &mut String, kind: MessageKind, description: &Description<'_>) {
+    text.clear();
+    text.reserve(MESSAGE);
+    text.push_str(kind.as_str());
+    text.push_str("\r\n");
     // A `String` takes all.
-    let _ = description.write(&mut text);
-    text
+    let _ = description.write(text);
 }
 
 /// `sha-256 19:E2:…` (RFC 8122 section 5).

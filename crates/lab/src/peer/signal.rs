@@ -82,14 +82,6 @@ impl MessageKind {
             Self::Candidates => "candidates",
         }
     }
-
-    /// The start of a message of this kind, for its SDP to follow.
-    pub(super) fn heading(self, capacity: usize) -> String {
-        let mut text = String::with_capacity(capacity);
-        text.push_str(self.as_str());
-        text.push_str("\r\n");
-        text
-    }
 }
 
 impl fmt::Display for MessageKind {
@@ -127,8 +119,6 @@ impl<'a> Message<'a> {
 
     /// The message as text.
     pub fn write(&self) -> Bytes {
-        let mut text = self.kind.heading(self.sdp.len() + 16);
-        text.push_str(self.sdp);
-        text.into()
+        [self.kind.as_str(), "\r\n", self.sdp].concat().into()
     }
 }

@@ -177,7 +177,11 @@ impl fmt::Display for Candidate {
 
 impl Candidate {
     /// Appends the text to `out`, without the detour of formatting: an agent writes many.
-    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`; a `String` has none.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
         let Self { foundation, component, priority, address, kind, related } = self;
         out.write_str("candidate:")?;
         out.write_str(foundation.as_str())?;

@@ -1,16 +1,20 @@
 //! The username fragment and password that a check is authenticated with (RFC 8445 section 5.3).
 
+use std::sync::Arc;
+
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use thiserror::Error;
 
 use super::candidate::is_ice_char;
 
-/// One agent's credentials for one ICE session; a restart makes new ones (RFC 8445 section 9).
+/// One agent's credentials for one ICE session; a restart makes new ones (RFC 8445 section 9). A clone shares the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    ufrag: String,
-    password: String,
+    /// The username fragment, and behind it the password.
+    text: Arc<str>,
+    /// Octets of the username fragment.
+    ufrag: usize,
 }
 
 /// Why a pair of texts is not a pair of ICE credentials.
@@ -26,34 +30,34 @@ pub enum CredentialsError {
 
 impl Credentials {
     /// Credentials received from a peer (RFC 8839 section 5.4 for their length and characters).
-    pub fn new(ufrag: impl Into<String>, password: impl Into<String>) -> Result<Self, CredentialsError> {
-        let (ufrag, password) = (ufrag.into(), password.into());
+    pub fn new(ufrag: &str, password: &str) -> Result<Self, CredentialsError> {
         let ice_chars =
             |text: &str, shortest| (shortest..=256).contains(&text.len()) && text.bytes().all(is_ice_char);
-        if !ice_chars(&ufrag, 4) {
+        if !ice_chars(ufrag, 4) {
             return Err(CredentialsError::Ufrag);
         }
-        if !ice_chars(&password, 22) {
+        if !ice_chars(password, 22) {
             return Err(CredentialsError::Password);
         }
-        Ok(Self { ufrag, password })
+        Ok(Self { text: [ufrag, password].concat().into(), ufrag: ufrag.len() })
     }
 
     /// Fresh ones: 48 bits of username fragment and 144 of password, where 24 and 128 are the least
     /// (RFC 8445 section 5.3).
     pub(crate) fn generate(rng: &mut Xoshiro256PlusPlus) -> Self {
-        let mut text = |length| (0..length).map(|_| ice_char(rng.random::<u8>())).collect();
-        Self { ufrag: text(8), password: text(24) }
+        let mut text = String::with_capacity(8 + 24);
+        text.extend((0..8 + 24).map(|_| ice_char(rng.random::<u8>())));
+        Self { text: text.into(), ufrag: 8 }
     }
 
     /// The username fragment.
     pub fn ufrag(&self) -> &str {
-        &self.ufrag
+        &self.text[..self.ufrag]
     }
 
     /// The password.
     pub fn password(&self) -> &str {
-        &self.password
+        &self.text[self.ufrag..]
     }
 }
 

@@ -3,7 +3,7 @@
 mod value;
 mod words;
 
-use super::description::{Description, Line};
+use super::description::{Description, Line, Media};
 use super::error::{ParseError, Parsed, Wrong};
 use value::{attribute, connection, media, origin, timing};
 
@@ -40,8 +40,6 @@ struct Reader<'a> {
     text: &'a str,
     form: Form,
     description: Description<'a>,
-    /// The `m=` line of each section, to point at.
-    headings: Vec<&'a str>,
     /// Where the last line stands in the order of the grammar.
     rank: u8,
 }
@@ -84,16 +82,19 @@ const fn may_repeat(letter: u8, in_section: bool) -> bool {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, form: Form) -> Self {
-        Self { text, form, description: Description::default(), headings: Vec::new(), rank: 0 }
+        Self { text, form, description: Description::default(), rank: 0 }
     }
 
     fn read(mut self) -> Parsed<'a, Description<'a>> {
         if self.form == Form::Whole {
             self.description.lines.reserve(8);
         }
-        let mut rest = self.text;
+        let (mut rest, clean) = (self.text, is_clean(self.text));
         while !rest.is_empty() {
-            let (line, next) = split_line(rest)?;
+            let (line, next) = split_line(rest);
+            if !clean {
+                check_line(line)?;
+            }
             self.line(line)?;
             rest = next;
         }
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
         if letter == b'm' {
             return self.heading(line, value);
         }
-        let in_section = !self.headings.is_empty();
+        let in_section = !self.description.media.is_empty();
         self.order(line, letter, in_section)?;
         let line = match letter {
             b'a' => Line::Attribute(attribute(value, in_section)?),
@@ -132,13 +133,18 @@ impl<'a> Reader<'a> {
     }
 
     fn heading(&mut self, line: &'a str, value: &'a str) -> Parsed<'a, ()> {
-        if self.headings.is_empty() {
+        if self.description.media.is_empty() {
             self.check_session(line)?;
         }
         self.rank = 0;
-        self.headings.push(line);
         self.description.media.push(media(value)?);
         Ok(())
+    }
+
+    /// The `m=` line of a section, to point at.
+    fn heading_of(&self, section: &Media<'a>) -> &'a str {
+        let before = section.kind.as_ptr() as usize - self.text.as_ptr() as usize - "m=".len();
+        self.text[before..].lines().next().unwrap_or_default()
     }
 
     /// Lines come in the order of the grammar.
@@ -188,10 +194,11 @@ impl<'a> Reader<'a> {
             self.check_session(&self.text[self.text.len()..])?;
         }
         let general = super::description::connection(lines).is_some() || self.form == Form::Fragment;
-        for (place, (section, heading)) in media.iter().zip(&self.headings).enumerate() {
+        for (place, section) in media.iter().enumerate() {
             // "a connection field must be present in every media description or at the session level"
             if section.port != 0 && section.connection().is_none() && !general {
-                return Err(Wrong::new(heading, "a `c=` line in this section or in the session"));
+                let expected = "a `c=` line in this section or in the session";
+                return Err(Wrong::new(self.heading_of(section), expected));
             }
             if let Some(mid) = section.mid()
                 && media[..place].iter().any(|other| other.mid() == Some(mid))
@@ -209,17 +216,25 @@ const A_LINE: &str = "a line such as `a=…` or `m=…`";
 const FIRST: [&str; 3] = ["the line `v=0`", "an `o=` line", "an `s=` line"];
 
 /// The first line of a text without its end, and what follows.
-fn split_line(text: &str) -> Parsed<'_, (&str, &str)> {
+fn split_line(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|byte| byte == b'\n');
+    let (line, rest) = end.map_or((text, ""), |end| (&text[..end], &text[end + 1..]));
+    (line.strip_suffix('\r').unwrap_or(line), rest)
+}
+
+/// Whether a text has no character that no line may have. No way out at the first that it has, so that many octets are
+/// looked at in one step.
+fn is_clean(text: &str) -> bool {
     let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            14.. => {}
-            b'\n' => return Ok((&text[..at], &text[at + 1..])),
-            b'\r' if bytes.get(at + 1) == Some(&b'\n') => return Ok((&text[..at], &text[at + 2..])),
-            b'\r' if at + 1 == bytes.len() => return Ok((&text[..at], "")),
-            0 | b'\r' => return Err(Wrong::new(&text[at..=at], "a character other than NUL and CR")),
-            _ => {}
-        }
+    let Some((last, next)) = bytes.last().zip(bytes.get(1..)) else { return true };
+    let wrong = |byte: u8, next: u8| u8::from(byte == 0) | (u8::from(byte == b'\r') & u8::from(next != b'\n'));
+    let any = bytes.iter().zip(next).fold(0, |any, (byte, next)| any | wrong(*byte, *next));
+    any == 0 && *last != 0
+}
+
+fn check_line(line: &str) -> Parsed<'_, ()> {
+    match line.bytes().position(|byte| byte == 0 || byte == b'\r') {
+        Some(at) => Err(Wrong::new(&line[at..=at], "a character other than NUL and CR")),
+        None => Ok(()),
     }
-    Ok((text, ""))
 }

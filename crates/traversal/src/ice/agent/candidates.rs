@@ -16,21 +16,22 @@ const MAX_REMOTES: usize = 200;
 impl Agent {
     /// Adds the sockets of all the host's interfaces, an interface each, the one with the default route first. The
     /// families are given their places by RFC 8421 section 4, and which interfaces count is up to [`Addresses`].
-    pub fn add_interfaces(&mut self, now: Timestamp, interfaces: &[Vec<Endpoint>]) {
+    pub fn add_interfaces(&mut self, now: Timestamp, interfaces: &[impl AsRef<[Endpoint]>]) {
         for base in interleave(self.routes(interfaces)) {
             self.add_local(now, base);
         }
     }
 
     /// The sockets that may be used: all, or for each family those of the first interface that has it.
-    fn routes(&self, interfaces: &[Vec<Endpoint>]) -> Vec<Endpoint> {
-        let all = interfaces.iter().flatten().copied();
+    fn routes(&self, interfaces: &[impl AsRef<[Endpoint]>]) -> Vec<Endpoint> {
+        let interfaces = interfaces.iter().map(AsRef::as_ref);
+        let all = interfaces.clone().flatten().copied();
         if self.config.addresses == Addresses::All {
             return all.collect();
         }
         let is_default = |base: &Endpoint| {
             let has_family = |other: &Endpoint| other.family() == base.family();
-            let default = interfaces.iter().find(|interface| interface.iter().any(has_family));
+            let default = interfaces.clone().find(|interface| interface.iter().any(has_family));
             default.is_some_and(|interface| interface.contains(base))
         };
         all.filter(is_default).collect()

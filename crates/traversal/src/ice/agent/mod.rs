@@ -23,7 +23,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use thiserror::Error;
 
 use crate::Transmit;
-use crate::stun::{AttributeType, Class, Key, Message, Method, is_stun};
+use crate::stun::{AttributeType, Class, Message, Method, is_stun};
 
 use super::candidate::Candidate;
 use super::config::{Config, Role};
@@ -53,9 +53,9 @@ pub struct Agent {
     session: Session,
     /// How many sessions there were, this one included.
     sessions: u32,
-    /// How many sessions of the peer's are known, and the username fragment of the latest.
+    /// How many sessions of the peer's are known, and the credentials of the latest.
     peer_sessions: u32,
-    peer_ufrag: String,
+    peer_credentials: Option<Credentials>,
     /// The credentials before a restart, which the peer may still ask for consent with.
     previous: Option<Secret>,
     selected: Option<Selected>,
@@ -141,7 +141,7 @@ impl Agent {
             session,
             sessions: 1,
             peer_sessions: 0,
-            peer_ufrag: String::new(),
+            peer_credentials: None,
             previous: None,
             selected: None,
             pace: Timestamp::ZERO,
@@ -200,10 +200,10 @@ impl Agent {
     /// the other's signal is on its way, what belongs to a session that is over is left aside, and both end up in the
     /// same one.
     pub fn set_remote_credentials(&mut self, now: Timestamp, credentials: &Credentials) {
-        if credentials.ufrag() == self.peer_ufrag {
+        if self.peer_credentials.as_ref().is_some_and(|known| known.ufrag() == credentials.ufrag()) {
             return;
         }
-        credentials.ufrag().clone_into(&mut self.peer_ufrag);
+        self.peer_credentials = Some(credentials.clone());
         self.peer_sessions += 1;
         if self.peer_sessions > self.sessions {
             self.restart(now);
@@ -211,11 +211,7 @@ impl Agent {
         if self.peer_sessions < self.sessions {
             return;
         }
-        self.session.peer = Some(Peer {
-            ufrag: credentials.ufrag().to_owned(),
-            username: format!("{}:{}", credentials.ufrag(), self.credentials().ufrag()),
-            key: Key::short_term(credentials.password()),
-        });
+        self.session.peer = Some(Peer::new(credentials, self.credentials()));
         // A lite agent waits for as long as it takes: it has no checks that could fail.
         self.session.pac = (!self.config.lite).then_some(now + PAC);
         self.take_up_early_checks(now);
@@ -269,6 +265,11 @@ impl Agent {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// The event that [`Agent::poll_event`] gives after `place` others, which stays.
+    pub fn peek_event(&self, place: usize) -> Option<&Event> {
+        self.events.get(place)
     }
 
     /// When to call [`Agent::handle_timeout`] next.

@@ -57,7 +57,7 @@ impl Agent {
         };
         let use_candidate = message.use_candidate();
         let request = Request { base, source, priority, use_candidate };
-        let known = self.session.peer.as_ref().is_some_and(|known| known.ufrag == peer);
+        let known = self.session.peer.as_ref().is_some_and(|known| known.credentials.ufrag() == peer);
         self.grant(now, base, source, message, &key);
         let answer = if known || !current { CheckAnswer::Success } else { CheckAnswer::Early };
         let transaction = message.transaction_id();
@@ -73,7 +73,7 @@ impl Agent {
     /// proceed with the remaining steps required" (RFC 8445 section 7.3).
     pub(super) fn take_up_early_checks(&mut self, now: Timestamp) {
         for early in std::mem::take(&mut self.session.early) {
-            if self.session.peer.as_ref().is_some_and(|peer| peer.ufrag == early.ufrag) {
+            if self.session.peer.as_ref().is_some_and(|peer| peer.credentials.ufrag() == early.ufrag) {
                 let EarlyCheck { base, source, priority, use_candidate, .. } = early;
                 self.take_check(now, Request { base, source, priority, use_candidate });
             }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use natbed_packet::{Endpoint, Timestamp};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -41,11 +42,21 @@ impl Secret {
 /// What requests to the peer are made with, and its responses checked with.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
-    pub(super) ufrag: String,
+    pub(super) credentials: Credentials,
     /// USERNAME of requests to the peer: "the username fragment provided by the peer with the username fragment of the
     /// ICE agent sending the request, separated by a colon" (RFC 8445 section 7.2.2).
-    pub(super) username: String,
+    pub(super) username: Arc<str>,
     pub(super) key: Key,
+}
+
+impl Peer {
+    pub(super) fn new(credentials: &Credentials, own: &Credentials) -> Self {
+        Self {
+            credentials: credentials.clone(),
+            username: [credentials.ufrag(), ":", own.ufrag()].concat().into(),
+            key: Key::short_term(credentials.password()),
+        }
+    }
 }
 
 /// A local candidate.

@@ -413,7 +413,7 @@ fn failed_nomination_before_the_pac_timer_leaves_other_pairs_their_chance() {
 #[test]
 fn rfc8489_6_1_checks_stay_under_548_octets_whatever_the_peers_credentials() {
     let mut agent = Agent::new(Config::new(Role::Controlling), Xoshiro256PlusPlus::seed_from_u64(5));
-    let longest = Credentials::new("u".repeat(256), "p".repeat(256)).unwrap();
+    let longest = Credentials::new(&"u".repeat(256), &"p".repeat(256)).unwrap();
     agent.set_remote_credentials(Timestamp::ZERO, &longest);
     agent.add_local(Timestamp::ZERO, BASE);
     agent.add_remote_candidate(Timestamp::ZERO, candidate(PEER, 1));

@@ -249,13 +249,11 @@ fn remote_candidates(value: &str) -> Parsed<'_, Attribute<'_>> {
 fn fingerprint(value: &str) -> Parsed<'_, Attribute<'_>> {
     let mut words = Words::of(value);
     let hash = words.word(is_token, "a hash function such as `sha-256`")?;
-    let is_octets = |word: &str| {
-        word.len() % 3 == 2
-            && word.bytes().enumerate().all(|(place, byte)| match place % 3 {
-                2 => byte == b':',
-                _ => byte.is_ascii_hexdigit(),
-            })
+    let is_octet = |octet: &[u8]| match octet {
+        [high, low] | [high, low, b':'] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
     };
+    let is_octets = |word: &str| word.len() % 3 == 2 && word.as_bytes().chunks(3).all(is_octet);
     let value = words.word(is_octets, "octets as two hexadecimal digits each, with `:` between them")?;
     words.end()?;
     Ok(Attribute::Fingerprint { hash, value })

@@ -1,6 +1,5 @@
 //! The retransmission timeout, estimated from round trips (RFC 8489 section 6.2.1, RFC 6298).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -15,7 +14,8 @@ const ACCURACY: Duration = Duration::from_millis(1);
 /// What is known of the round trips to servers, "based on equality of IP address" (RFC 8489 section 6.2.1).
 #[derive(Clone, Debug, Default)]
 pub struct RtoCache {
-    servers: BTreeMap<IpAddr, Estimate>,
+    /// A client has few.
+    servers: Vec<(IpAddr, Estimate)>,
 }
 
 /// The state of RFC 6298 section 2 for one server.
@@ -30,7 +30,8 @@ struct Estimate {
 impl RtoCache {
     /// The timeout to begin a transaction with `server` with: what the round trips tell, and `least` at the least.
     pub fn rto(&self, now: Timestamp, server: IpAddr, least: Duration) -> Duration {
-        let fresh = self.servers.get(&server).filter(|estimate| now.since(estimate.used) <= STALE);
+        let known = self.servers.iter().find(|known| known.0 == server).map(|known| &known.1);
+        let fresh = known.filter(|estimate| now.since(estimate.used) <= STALE);
         fresh.map_or(least, |estimate| estimate.rto().max(least))
     }
 
@@ -38,7 +39,8 @@ impl RtoCache {
     /// request was sent more than once: "RTT estimates SHOULD NOT be computed from STUN transactions that result in the
     /// retransmission of a request" (Karn's algorithm).
     pub fn note(&mut self, now: Timestamp, server: IpAddr, round_trip: Option<Duration>) {
-        let known = self.servers.get_mut(&server).filter(|estimate| now.since(estimate.used) <= STALE);
+        self.servers.retain(|(known, estimate)| *known != server || now.since(estimate.used) <= STALE);
+        let known = self.servers.iter_mut().find(|known| known.0 == server).map(|known| &mut known.1);
         match (known, round_trip) {
             (Some(estimate), Some(round_trip)) => {
                 estimate.take(round_trip);
@@ -46,11 +48,9 @@ impl RtoCache {
             }
             (Some(estimate), None) => estimate.used = now,
             (None, Some(round_trip)) => {
-                self.servers.insert(server, Estimate::first(now, round_trip));
+                self.servers.push((server, Estimate::first(now, round_trip)));
             }
-            (None, None) => {
-                self.servers.remove(&server);
-            }
+            (None, None) => {}
         }
     }
 }
