@@ -190,14 +190,14 @@ impl<S: Stack> Agent<S> {
             self.tell(Event::PeerReflexive { side, candidate, pair });
         }
         let pair = self.book.pair(base, remote, self.observer.mapped(base, remote));
-        self.tell(Event::Selected(pair));
+        self.tell(Event::Selected(Box::new(pair)));
     }
 
     /// The candidate of the pair in use has been signalled after all.
     fn update(&mut self, address: Endpoint) {
         if let Some((base, remote)) = self.selected.filter(|(_, remote)| *remote == address) {
             let pair = self.book.pair(base, remote, self.observer.mapped(base, remote));
-            self.tell(Event::SelectedUpdated(pair));
+            self.tell(Event::SelectedUpdated(Box::new(pair)));
         }
     }
 

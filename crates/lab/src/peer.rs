@@ -70,7 +70,7 @@ impl PeerEvent {
         };
         let (local, remote) = (candidate(local), candidate(remote));
         let pair = ice::SelectedPair { local, remote, base: local.address, relayed: false };
-        Self::Ice(ice::Event::Selected(pair))
+        Self::Ice(ice::Event::Selected(Box::new(pair)))
     }
 }
 

@@ -296,14 +296,14 @@ impl<'a> Tracker<'a> {
             PeerEvent::Ice(ice::Event::Selected(pair)) => {
                 self.up[side] = true;
                 if side == 0 {
-                    self.select(now, *pair);
+                    self.select(now, **pair);
                 }
             }
             PeerEvent::Ice(ice::Event::SelectedUpdated(pair)) if side == 0 => {
                 if let Some((_, standing)) = &mut self.selected
                     && is_same_path(standing, pair)
                 {
-                    *standing = *pair;
+                    *standing = **pair;
                 }
             }
             PeerEvent::Ice(ice::Event::ConsentLost { .. }) => {

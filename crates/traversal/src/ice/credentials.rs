@@ -45,9 +45,8 @@ impl Credentials {
     /// Fresh ones: 48 bits of username fragment and 144 of password, where 24 and 128 are the least
     /// (RFC 8445 section 5.3).
     pub(crate) fn generate(rng: &mut Xoshiro256PlusPlus) -> Self {
-        let mut text = String::with_capacity(8 + 24);
-        text.extend((0..8 + 24).map(|_| ice_char(rng.random::<u8>())));
-        Self { text: text.into(), ufrag: 8 }
+        let text: [u8; 8 + 24] = std::array::from_fn(|_| ice_char(rng.random()));
+        Self { text: str::from_utf8(&text).unwrap_or_default().into(), ufrag: 8 }
     }
 
     /// The username fragment.
@@ -62,7 +61,7 @@ impl Credentials {
 }
 
 /// The ice-char that the low six bits of `byte` stand for.
-fn ice_char(byte: u8) -> char {
+const fn ice_char(byte: u8) -> u8 {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char::from(ALPHABET[usize::from(byte & 63)])
+    ALPHABET[(byte & 63) as usize]
 }

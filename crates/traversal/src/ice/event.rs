@@ -148,10 +148,10 @@ pub enum Event {
         pair: PairAddresses,
     },
     /// A pair was selected: data may flow.
-    Selected(SelectedPair),
+    Selected(Box<SelectedPair>),
     /// The peer signalled what it had only shown before, so the selected pair's remote candidate or its relayedness is
     /// known better.
-    SelectedUpdated(SelectedPair),
+    SelectedUpdated(Box<SelectedPair>),
     /// A Binding request asked for consent, or a keepalive indication was sent (`transaction` is `None`).
     Kept {
         /// The selected pair.

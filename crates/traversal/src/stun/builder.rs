@@ -5,6 +5,9 @@ use super::integrity::{Key, fingerprint};
 use super::message::{Class, Method, TransactionId, padded};
 use super::{HEADER_LEN, MAGIC_COOKIE};
 
+/// Octets that hold most messages.
+const USUAL: usize = 128;
+
 /// Writes one message into a buffer that may be used again for the next. The buffer holds a whole, valid message after
 /// every call.
 ///
@@ -34,6 +37,7 @@ impl<'b> Builder<'b> {
     /// Clears `buffer` and writes the header.
     pub fn new(buffer: &'b mut Vec<u8>, class: Class, method: Method, transaction_id: TransactionId) -> Self {
         buffer.clear();
+        buffer.reserve(USUAL);
         buffer.extend_from_slice(&(class.bits() | method.bits()).to_be_bytes());
         buffer.extend_from_slice(&[0; 2]);
         buffer.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());

@@ -136,7 +136,7 @@ impl Agent {
         session.checks.clear();
         session.valid.clear();
         (session.nominating, session.reconsider, session.pac) = (None, None, None);
-        self.events.push_back(Event::Selected(pair));
+        self.events.push_back(Event::Selected(Box::new(pair)));
     }
 
     /// RFC 8445 section 7.2.5.4, but not "while the [PAC] timer is still running" (RFC 8863 section 4). When it has run

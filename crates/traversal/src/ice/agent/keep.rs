@@ -110,7 +110,7 @@ impl Agent {
             || pair.remote.kind == CandidateType::Relayed;
         if pair != selected.pair {
             selected.pair = pair;
-            self.events.push_back(Event::SelectedUpdated(pair));
+            self.events.push_back(Event::SelectedUpdated(Box::new(pair)));
         }
     }
 

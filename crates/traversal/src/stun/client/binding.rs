@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Schedule, Transactions};
 use crate::Transmit;
-use crate::stun::{AttributeType, Builder, Class, HEADER_LEN, Message, Method, TransactionId};
+use crate::stun::{AttributeType, Builder, Class, Message, Method, TransactionId};
 
 /// "The number of times SHOULD be limited to 4": how often a request is sent again after a 5xx response (RFC 8489 section
 /// 6.3.4).
@@ -111,9 +111,9 @@ impl BindingClient {
 
     fn request(&self, rng: &mut Xoshiro256PlusPlus) -> (TransactionId, Transmit) {
         let id = TransactionId::random(rng);
-        let mut request = Vec::with_capacity(HEADER_LEN);
+        let mut request = Vec::new();
         Builder::new(&mut request, Class::Request, Method::Binding, id);
-        (id, Transmit { from: self.local, to: self.server, payload: request.into() })
+        (id, Transmit::new(self.local, self.server, &request))
     }
 
     /// Retransmits, or gives up, what is due.
