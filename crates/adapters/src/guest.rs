@@ -3,10 +3,17 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use natbed_lab::peer::{Guest, PeerEvent, Setup, Surroundings};
+use bytes::Bytes;
+use natbed_lab::peer::{
+    Described, Guest, Message, MessageKind, Negotiation, NegotiationEvent, NegotiationOutput, PeerEvent,
+    Setup, Signal, SignalingState, Surroundings,
+};
 use natbed_net::{Input, Output, Program};
 use natbed_packet::{Datagram, Endpoint, Icmp, IcmpError, IcmpErrorKind, Timestamp, Transport};
-use natbed_traversal::ice::{CandidateType, Event, GatheringState, PairAddresses, RemoteOutcome, Role, Side};
+use natbed_traversal::ice::{
+    Candidate, CandidateType, Credentials, Event, GatheringState, PairAddresses, RemoteOutcome, Side,
+};
+use natbed_traversal::sdp::Description;
 
 use crate::book::{Book, reflexive};
 use crate::gather::{Gatherer, Heard, News};
@@ -20,6 +27,8 @@ pub(crate) struct Agent<S> {
     initiator: bool,
     surroundings: Option<Surroundings>,
     begun: bool,
+    /// Makes the offers and answers of a stack that makes none.
+    negotiation: Negotiation,
     gatherer: Gatherer,
     observer: Observer,
     book: Book,
@@ -35,9 +44,10 @@ impl<S: Stack> Agent<S> {
     pub(crate) fn new(setup: Setup, stack: S) -> Self {
         Self {
             stack,
-            initiator: setup.config.role == Role::Controlling,
+            initiator: setup.initiator,
             surroundings: None,
             begun: false,
+            negotiation: Negotiation::new(setup.initiator, setup.naming),
             observer: Observer::new(&setup.config),
             gatherer: Gatherer::new(setup.config, setup.rng),
             book: Book::default(),
@@ -58,6 +68,43 @@ impl<S: Stack> Agent<S> {
         self.tell(Event::GatheringState(GatheringState::Gathering));
         if S::GATHERS {
             sockets.into_iter().for_each(|socket| self.gatherer.ask_from(now, socket));
+        }
+    }
+
+    /// Takes a message of the other side's. It begins with the first.
+    fn hear(&mut self, now: Timestamp, message: &Bytes) {
+        self.begin(now);
+        // Its session is to be known before an offer is answered.
+        self.settle(now);
+        if S::DESCRIBES {
+            return self.hear_as_it_is(now, message);
+        }
+        self.negotiation.handle_message(message);
+        self.pass_on();
+        if self.negotiation.remote_is_lite() {
+            self.stack.face_lite();
+        }
+        while let Some(signal) = self.negotiation.poll_heard() {
+            self.stack.hear(now, signal, &mut self.acts);
+        }
+        self.settle(now);
+        self.negotiation.finish();
+        self.pass_on();
+    }
+
+    /// A message for a stack that makes descriptions.
+    fn hear_as_it_is(&mut self, now: Timestamp, message: &Bytes) {
+        let Some(Message { kind, sdp }) = Message::read(message) else { return };
+        if let MessageKind::Offer | MessageKind::Answer = kind {
+            let state = match kind {
+                MessageKind::Offer => SignalingState::HaveRemoteOffer,
+                _ => SignalingState::Stable,
+            };
+            let described = described(kind, sdp, state).map(NegotiationEvent::Remote);
+            self.events.extend(described.map(PeerEvent::Negotiation));
+            self.stack.describe(now, kind, sdp, &mut self.acts);
+        } else if let Some(signal) = Signal::decode(message) {
+            self.stack.hear(now, signal, &mut self.acts);
         }
     }
 
@@ -122,6 +169,8 @@ impl<S: Stack> Agent<S> {
             while let Some(act) = self.acts.0.pop_front() {
                 self.perform(now, act);
             }
+            self.negotiation.flush();
+            self.pass_on();
             while let Some(transmit) = self.gatherer.poll_transmit() {
                 let datagram = Datagram::udp(transmit.from, transmit.to, transmit.payload);
                 self.outputs.push_back(Output::Send(datagram));
@@ -142,13 +191,30 @@ impl<S: Stack> Agent<S> {
     fn perform(&mut self, now: Timestamp, act: Act) {
         match act {
             Act::Send(packet) => self.send(now, &packet),
-            Act::Signal(message) => {
-                let to = self.surroundings.as_ref().map(|surroundings| surroundings.other);
-                self.outputs.extend(to.map(|to| Output::Signal { to, message }));
+            Act::Session { credentials, candidates } => self.begin_session(&credentials, &candidates),
+            Act::Description { kind, sdp } => {
+                let state = match kind {
+                    MessageKind::Offer => SignalingState::HaveLocalOffer,
+                    _ => SignalingState::Stable,
+                };
+                let described = described(kind, &sdp, state).map(NegotiationEvent::Local);
+                self.events.extend(described.map(PeerEvent::Negotiation));
+                self.signal(Message { kind, sdp: &sdp }.write());
             }
             Act::Local { candidate, base, server } => {
                 self.book.add_local(candidate, base);
                 self.tell(Event::LocalCandidate { candidate, server });
+                match S::DESCRIBES {
+                    true => self.signal(Signal::Candidate(candidate).encode()),
+                    false => self.negotiation.add_candidate(&candidate),
+                }
+            }
+            Act::EndOfLocals { ufrag } => {
+                self.tell(Event::EndOfCandidates { ufrag });
+                match S::DESCRIBES {
+                    true => self.signal(Signal::EndOfCandidates.encode()),
+                    false => self.negotiation.end_of_candidates(),
+                }
             }
             Act::Remote(candidate) => {
                 let outcome = match self.book.add_remote(candidate) {
@@ -169,6 +235,34 @@ impl<S: Stack> Agent<S> {
             Act::Tell(event) => self.tell(event),
             Act::Note(note) => self.events.push_back(PeerEvent::Note(note)),
         }
+    }
+
+    /// The first session of the other side's answers the first offer; every other is offered, or answers what begins it.
+    fn begin_session(&mut self, credentials: &Credentials, candidates: &[Candidate]) {
+        if !self.initiator && self.negotiation.remote().is_none() {
+            self.negotiation.await_offer(credentials);
+        } else {
+            self.negotiation.begin(credentials);
+        }
+        candidates.iter().for_each(|candidate| self.negotiation.add_candidate(candidate));
+        if !candidates.is_empty() {
+            self.negotiation.end_of_candidates();
+        }
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        while let Some(output) = self.negotiation.poll_output() {
+            match output {
+                NegotiationOutput::Message(message) => self.signal(message),
+                NegotiationOutput::Event(event) => self.events.push_back(PeerEvent::Negotiation(event)),
+            }
+        }
+    }
+
+    fn signal(&mut self, message: Bytes) {
+        let to = self.surroundings.as_ref().map(|surroundings| surroundings.other);
+        self.outputs.extend(to.map(|to| Output::Signal { to, message }));
     }
 
     fn send(&mut self, now: Timestamp, packet: &Packet) {
@@ -206,6 +300,14 @@ impl<S: Stack> Agent<S> {
     }
 }
 
+/// What a description of a stack's says, in short; `None` where it does not do ICE.
+fn described(kind: MessageKind, sdp: &str, state: SignalingState) -> Option<Described> {
+    let description = Description::parse(sdp).ok()?;
+    let section = description.transport()?;
+    let credentials = description.credentials(section)?;
+    Some(Described { kind, credentials, candidates: section.candidates().count(), state })
+}
+
 impl<S: Stack> Program for Agent<S> {
     type Event = PeerEvent;
 
@@ -214,10 +316,7 @@ impl<S: Stack> Program for Agent<S> {
             Input::Start if self.initiator => self.begin(now),
             Input::Start => {}
             Input::Datagram(datagram) => self.receive(now, datagram),
-            Input::Signal { message, .. } => {
-                self.begin(now);
-                self.stack.hear(now, &message, &mut self.acts);
-            }
+            Input::Signal { message, .. } => self.hear(now, &message),
             Input::AddressChanged { old, new } => self.move_socket(now, old, new),
         }
         self.settle(now);

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use is::stun::{StunMessage, StunPacket};
 use is::{Candidate, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
-use natbed_lab::peer::{Guest, Message, MessageKind, Setup, Signal};
+use natbed_lab::peer::{Guest, Setup, Signal};
 use natbed_packet::{Endpoint, Timestamp};
 use natbed_traversal::ice::{self, CandidateType, ConsentLoss, Event, Role};
-use natbed_traversal::sdp::Description;
 use rand::RngExt;
 
 use crate::clock::{Dice, instant, timestamp};
@@ -31,7 +30,7 @@ pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
 struct Is {
     ice: IceAgent,
     dice: Dice,
-    /// Whether it was to be lite: its messages have no word for that, so it is a full agent.
+    /// Whether it was to be lite, which it cannot be.
     lite: bool,
     due: Option<Timestamp>,
     /// The other side's credentials.
@@ -43,10 +42,12 @@ struct Is {
 }
 
 impl Is {
+    /// Tells its credentials, and the candidates that it has already.
     fn announce(&self, out: &mut Outbox) {
         let IceCreds { ufrag, pass } = self.ice.local_credentials();
-        if let Ok(credentials) = ice::Credentials::new(ufrag.as_str(), pass.as_str()) {
-            out.signal(&Signal::Credentials(credentials));
+        if let Ok(credentials) = ice::Credentials::new(ufrag, pass) {
+            let candidates = self.ice.local_candidates().filter_map(|own| convert(&own)).collect();
+            out.push(Act::Session { credentials, candidates });
         }
     }
 
@@ -57,10 +58,6 @@ impl Is {
         self.up = false;
         out.push(Act::Tell(Event::Restarted { ufrag: self.ice.local_credentials().ufrag.clone() }));
         self.announce(out);
-        for candidate in self.ice.local_candidates().filter_map(|own| convert(&own)) {
-            out.signal(&Signal::Candidate(candidate));
-        }
-        out.signal(&Signal::EndOfCandidates);
     }
 
     fn take_credentials(&mut self, credentials: &ice::Credentials, out: &mut Outbox) {
@@ -121,6 +118,7 @@ impl Is {
 
 impl Stack for Is {
     const GATHERS: bool = true;
+    const DESCRIBES: bool = false;
 
     fn begin(&mut self, now: Timestamp, _sockets: &[Endpoint], out: &mut Outbox) {
         if self.lite {
@@ -144,14 +142,12 @@ impl Stack for Is {
         if let Some(candidate) = added {
             let base = if found.kind == CandidateType::Relayed { found.address } else { found.socket };
             out.push(Act::Local { candidate, base, server: found.server });
-            out.signal(&Signal::Candidate(candidate));
         }
         self.drain(now, out);
     }
 
     fn end_of_locals(&mut self, _now: Timestamp, out: &mut Outbox) {
-        out.push(Act::Tell(Event::EndOfCandidates { ufrag: self.ice.local_credentials().ufrag.clone() }));
-        out.signal(&Signal::EndOfCandidates);
+        out.push(Act::EndOfLocals { ufrag: self.ice.local_credentials().ufrag.clone() });
     }
 
     fn lose_base(&mut self, now: Timestamp, base: Endpoint, out: &mut Outbox) {
@@ -163,21 +159,22 @@ impl Stack for Is {
         self.drain(now, out);
     }
 
-    fn hear(&mut self, now: Timestamp, message: &[u8], out: &mut Outbox) {
-        // A full agent controls where the other is lite (RFC 8445 section 6.1.1).
-        if is_lite(message) {
-            self.ice.set_controlling(true);
-        }
-        match Signal::decode(message) {
-            Some(Signal::Credentials(credentials)) => self.take_credentials(&credentials, out),
-            Some(Signal::Candidate(candidate)) => {
+    /// A full agent controls where the other is lite (RFC 8445 section 6.1.1).
+    fn face_lite(&mut self) {
+        self.ice.set_controlling(true);
+    }
+
+    fn hear(&mut self, now: Timestamp, signal: Signal, out: &mut Outbox) {
+        match signal {
+            Signal::Credentials(credentials) => self.take_credentials(&credentials, out),
+            Signal::Candidate(candidate) => {
                 if let Ok(remote) = Candidate::from_sdp_string(&candidate.to_string()) {
                     let Self { ice, dice, .. } = self;
                     dice.around(|| ice.add_remote_candidate(remote));
                     out.push(Act::Remote(candidate));
                 }
             }
-            Some(Signal::EndOfCandidates) | None => {}
+            Signal::EndOfCandidates => {}
         }
         self.drain(now, out);
     }
@@ -204,14 +201,6 @@ impl Stack for Is {
     fn poll_timeout(&self) -> Option<Timestamp> {
         self.due
     }
-}
-
-/// Whether a message is the description of a lite agent.
-fn is_lite(message: &[u8]) -> bool {
-    Message::read(message).is_some_and(|message| {
-        let described = matches!(message.kind, MessageKind::Offer | MessageKind::Answer);
-        described && Description::parse(message.sdp).is_ok_and(|description| description.is_lite())
-    })
 }
 
 /// A candidate of the crate's as this project has it.

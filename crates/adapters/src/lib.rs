@@ -61,9 +61,6 @@ pub fn registry() -> Registry {
     #[cfg(feature = "rice")]
     registry.add("rice", rice::agent);
     #[cfg(feature = "webrtc")]
-    {
-        registry.add_with_channels("webrtc", webrtc::agent);
-        registry.keep_apart("webrtc");
-    }
+    registry.add_with_channels("webrtc", webrtc::agent);
     registry
 }

@@ -116,7 +116,6 @@ impl Rice {
                 if let Some(own) = convert(&candidate).filter(|_| added) {
                     let server = self.server_of(&candidate);
                     out.push(Act::Local { candidate: own, base: candidate.base_address.into(), server });
-                    out.signal(&Signal::Candidate(own));
                 }
             }
             AgentPoll::GatheringComplete(_) => {
@@ -124,8 +123,7 @@ impl Rice {
                     stream.end_of_local_candidates();
                 }
                 out.push(Act::Tell(Event::GatheringState(ice::GatheringState::Complete)));
-                out.push(Act::Tell(Event::EndOfCandidates { ufrag: self.credentials.0.clone() }));
-                out.signal(&Signal::EndOfCandidates);
+                out.push(Act::EndOfLocals { ufrag: self.credentials.0.clone() });
             }
             AgentPoll::SelectedPair(selected) => {
                 let pair = selected.selected.candidate_pair();
@@ -169,14 +167,15 @@ impl Rice {
 
 impl Stack for Rice {
     const GATHERS: bool = false;
+    const DESCRIBES: bool = false;
 
     fn begin(&mut self, now: Timestamp, sockets: &[Endpoint], out: &mut Outbox) {
         if self.lite {
             out.note("lite", "rice-proto is a full agent always");
         }
         let (ufrag, password) = self.credentials.clone();
-        if let Ok(credentials) = ice::Credentials::new(ufrag.as_str(), password.as_str()) {
-            out.signal(&Signal::Credentials(credentials));
+        if let Ok(credentials) = ice::Credentials::new(&ufrag, &password) {
+            out.push(Act::Session { credentials, candidates: Vec::new() });
         }
         if let Some(mut stream) = self.agent.mut_stream(self.stream) {
             stream.set_local_credentials(Credentials::new(ufrag, password));
@@ -193,21 +192,20 @@ impl Stack for Rice {
         out.note("socket", format!("{base} is gone, and rice-proto cannot be told"));
     }
 
-    fn hear(&mut self, now: Timestamp, message: &[u8], out: &mut Outbox) {
+    fn hear(&mut self, now: Timestamp, signal: Signal, out: &mut Outbox) {
         let Some(mut stream) = self.agent.mut_stream(self.stream) else { return };
-        match Signal::decode(message) {
-            Some(Signal::Credentials(heard)) => {
+        match signal {
+            Signal::Credentials(heard) => {
                 let (ufrag, password) = (heard.ufrag().to_owned(), heard.password().to_owned());
                 stream.set_remote_credentials(Credentials::new(ufrag, password));
             }
-            Some(Signal::Candidate(candidate)) => {
+            Signal::Candidate(candidate) => {
                 if let Ok(remote) = format!("a={candidate}").parse::<Candidate>() {
                     stream.add_remote_candidate(remote);
                     out.push(Act::Remote(candidate));
                 }
             }
-            Some(Signal::EndOfCandidates) => stream.end_of_remote_candidates(),
-            None => {}
+            Signal::EndOfCandidates => stream.end_of_remote_candidates(),
         }
         self.drain(now, out);
     }

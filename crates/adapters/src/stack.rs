@@ -3,14 +3,17 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use natbed_lab::peer::{ChannelEvent, Note, Signal};
+use natbed_lab::peer::{ChannelEvent, MessageKind, Note, Signal};
 use natbed_packet::{Endpoint, Timestamp};
-use natbed_traversal::ice::{Candidate, ConsentLoss, Event};
+use natbed_traversal::ice::{Candidate, ConsentLoss, Credentials, Event};
 
 /// A stack. After each call, all that it wants done is in `out`.
 pub(crate) trait Stack: Send + 'static {
     /// Whether the guest gathers for it.
     const GATHERS: bool;
+
+    /// Whether it makes offers and answers; else the guest makes them for it.
+    const DESCRIBES: bool;
 
     /// Begins, with these sockets.
     fn begin(&mut self, now: Timestamp, sockets: &[Endpoint], out: &mut Outbox);
@@ -24,8 +27,16 @@ pub(crate) trait Stack: Send + 'static {
     /// A socket is gone, with all candidates that have it as their base.
     fn lose_base(&mut self, now: Timestamp, base: Endpoint, out: &mut Outbox);
 
-    /// A message from the other side.
-    fn hear(&mut self, now: Timestamp, message: &[u8], out: &mut Outbox);
+    /// What a message of the other side's tells. One that describes hears of candidates alone.
+    fn hear(&mut self, now: Timestamp, signal: Signal, out: &mut Outbox);
+
+    /// The other side's offer or answer, for one that describes.
+    fn describe(&mut self, now: Timestamp, kind: MessageKind, sdp: &str, out: &mut Outbox) {
+        let _ = (now, kind, sdp, out);
+    }
+
+    /// The other side is a lite agent.
+    fn face_lite(&mut self) {}
 
     /// A datagram from the network, or through a relay of the guest's.
     fn receive(&mut self, now: Timestamp, packet: &Packet, out: &mut Outbox);
@@ -63,10 +74,16 @@ pub(crate) struct Found {
 pub(crate) enum Act {
     /// Sends a datagram, from a socket or a relayed address of the guest's.
     Send(Packet),
-    /// Tells the other side something.
-    Signal(Bytes),
-    /// Has a local candidate, which the stack signals itself.
+    /// Begins a session with these credentials and, where it is not the first, the candidates that it has already.
+    #[cfg_attr(not(any(feature = "is", feature = "rice")), expect(dead_code, reason = "str0m describes"))]
+    Session { credentials: Credentials, candidates: Vec<Candidate> },
+    /// Has made an offer or an answer.
+    #[cfg_attr(not(feature = "webrtc"), expect(dead_code, reason = "no other stack describes"))]
+    Description { kind: MessageKind, sdp: String },
+    /// Has a local candidate.
     Local { candidate: Candidate, base: Endpoint, server: Option<Endpoint> },
+    /// Has all local candidates of the session with this username fragment.
+    EndOfLocals { ufrag: String },
     /// Has heard of a candidate of the other side's.
     Remote(Candidate),
     /// Has heard that the other side begins anew.
@@ -93,10 +110,6 @@ pub(crate) struct Outbox(pub(crate) VecDeque<Act>);
 impl Outbox {
     pub(crate) fn push(&mut self, act: Act) {
         self.0.push_back(act);
-    }
-
-    pub(crate) fn signal(&mut self, signal: &Signal) {
-        self.push(Act::Signal(signal.encode()));
     }
 
     pub(crate) fn note(&mut self, topic: &'static str, text: impl Into<String>) {

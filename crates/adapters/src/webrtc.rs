@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use natbed_lab::peer::{ChannelEvent, Guest, Setup, Signal};
+use natbed_lab::peer::{ChannelEvent, Guest, MessageKind, Setup, Signal};
 use natbed_packet::{Endpoint, Timestamp};
-use natbed_traversal::ice::{self, CandidateType, ConsentLoss, Event, Role};
+use natbed_traversal::ice::{self, CandidateType, ConsentLoss};
 use rand::RngExt;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelData, ChannelId};
@@ -37,7 +37,7 @@ pub(crate) fn agent(mut setup: Setup) -> Box<dyn Guest> {
         rtc,
         dice,
         due: None,
-        offers: setup.config.role == Role::Controlling,
+        offers: setup.initiator,
         pending: None,
         text: setup.channel.clone(),
         sent: false,
@@ -194,7 +194,7 @@ impl WebRtc {
             change.apply()
         });
         if let Some((offer, pending)) = offer {
-            out.push(Act::Signal(offer.to_sdp_string().into()));
+            out.push(Act::Description { kind: MessageKind::Offer, sdp: offer.to_sdp_string() });
             self.pending = Some(pending);
         }
     }
@@ -205,22 +205,27 @@ impl WebRtc {
         }
     }
 
-    /// Takes an offer or an answer.
-    fn describe(&mut self, now: Timestamp, sdp: &str, out: &mut Outbox) -> Result<(), RtcError> {
-        if self.offers {
-            let Some(pending) = self.pending.take() else { return Ok(()) };
-            let answer = SdpAnswer::from_sdp_string(sdp)?;
-            return self.change(now, out, |rtc| rtc.sdp_api().accept_answer(pending, answer));
+    fn take_answer(&mut self, now: Timestamp, sdp: &str, out: &mut Outbox) -> Result<(), RtcError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let answer = SdpAnswer::from_sdp_string(sdp)?;
+        self.change(now, out, |rtc| rtc.sdp_api().accept_answer(pending, answer))
+    }
+
+    /// Where two offers cross, the initiator leaves the other's aside, and the other side gives way.
+    fn take_offer(&mut self, now: Timestamp, sdp: &str, out: &mut Outbox) -> Result<(), RtcError> {
+        if self.offers && self.pending.is_some() {
+            return Ok(());
         }
         let offer = SdpOffer::from_sdp_string(sdp)?;
         let answer = self.change(now, out, |rtc| rtc.sdp_api().accept_offer(offer))?;
-        out.push(Act::Signal(answer.to_sdp_string().into()));
+        out.push(Act::Description { kind: MessageKind::Answer, sdp: answer.to_sdp_string() });
         Ok(())
     }
 }
 
 impl Stack for WebRtc {
     const GATHERS: bool = true;
+    const DESCRIBES: bool = true;
 
     fn begin(&mut self, now: Timestamp, _sockets: &[Endpoint], out: &mut Outbox) {
         self.handle_timeout(now, out);
@@ -242,35 +247,33 @@ impl Stack for WebRtc {
         if let Some(candidate) = own {
             let base = if found.kind == CandidateType::Relayed { found.address } else { found.socket };
             out.push(Act::Local { candidate, base, server: found.server });
-            out.signal(&Signal::Candidate(candidate));
         }
     }
 
     fn end_of_locals(&mut self, now: Timestamp, out: &mut Outbox) {
         let ufrag = self.change(now, out, |rtc| rtc.direct_api().local_ice_credentials().ufrag);
-        out.push(Act::Tell(Event::EndOfCandidates { ufrag }));
-        out.signal(&Signal::EndOfCandidates);
+        out.push(Act::EndOfLocals { ufrag });
     }
 
     fn lose_base(&mut self, _now: Timestamp, base: Endpoint, out: &mut Outbox) {
         out.note("socket", format!("{base} is gone, and str0m cannot be told"));
     }
 
-    fn hear(&mut self, now: Timestamp, message: &[u8], out: &mut Outbox) {
-        match Signal::decode(message) {
-            Some(Signal::Candidate(candidate)) => {
-                if let Ok(remote) = Candidate::from_sdp_string(&candidate.to_string()) {
-                    self.change(now, out, |rtc| rtc.add_remote_candidate(remote));
-                    out.push(Act::Remote(candidate));
-                }
-            }
-            Some(Signal::Credentials(_) | Signal::EndOfCandidates) => {}
-            None => {
-                let described = self.describe(now, &String::from_utf8_lossy(message), out);
-                if let Err(error) = described {
-                    out.note("error", error.to_string());
-                }
-            }
+    fn hear(&mut self, now: Timestamp, signal: Signal, out: &mut Outbox) {
+        let Signal::Candidate(candidate) = signal else { return };
+        if let Ok(remote) = Candidate::from_sdp_string(&candidate.to_string()) {
+            self.change(now, out, |rtc| rtc.add_remote_candidate(remote));
+            out.push(Act::Remote(candidate));
+        }
+    }
+
+    fn describe(&mut self, now: Timestamp, kind: MessageKind, sdp: &str, out: &mut Outbox) {
+        let taken = match kind {
+            MessageKind::Offer => self.take_offer(now, sdp, out),
+            _ => self.take_answer(now, sdp, out),
+        };
+        if let Err(error) = taken {
+            out.note("error", error.to_string());
         }
     }
 

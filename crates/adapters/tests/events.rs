@@ -4,7 +4,7 @@ use natbed_lab::explain::explain;
 use natbed_lab::log::line;
 use natbed_lab::matrix::pair_scenario;
 use natbed_lab::run::{Options, Run, run_with};
-use natbed_lab::scenario::parse;
+use natbed_lab::scenario::{HoldState, parse, parse_with};
 use natbed_net::trace::Event;
 
 fn run(agents: [&str; 2]) -> (natbed_lab::scenario::Scenario, Run) {
@@ -50,13 +50,17 @@ fn rice_and_webrtc_tell_the_same_twice() {
 
 #[test]
 fn the_log_tells_of_candidates_checks_nomination_and_selection() {
-    for agents in [["is", "is"], ["rice", "rice"], ["webrtc", "webrtc"], ["is", "native"]] {
+    for agents in
+        [["is", "is"], ["rice", "rice"], ["webrtc", "webrtc"], ["is", "native"], ["webrtc", "native"]]
+    {
         let lines = lines(&run(agents).1);
         let told = |event: &str, node: &str| {
             let (event, node) = (format!("\"event\":\"{event}\""), format!("\"node\":\"{node}\""));
             lines.iter().any(|line| line.contains(&event) && line.contains(&node))
         };
         for event in [
+            "local-description",
+            "remote-description",
             "candidate",
             "remote-candidate",
             "check",
@@ -72,6 +76,24 @@ fn the_log_tells_of_candidates_checks_nomination_and_selection() {
                 format!("\"event\":\"candidate\",\"node\":\"alice\",\"candidate\":{{\"type\":\"{kind}\"");
             assert!(lines.iter().any(|line| line.contains(&candidate)), "{agents:?}: {kind}");
         }
+    }
+}
+
+#[test]
+fn agents_of_different_make_restart_together_after_an_outage() {
+    let registry = natbed_adapters::registry();
+    let file = include_str!("../../../scenarios/adapters/is-restarts.toml");
+    let outage = file
+        .replace(
+            "do = { reboot-nat = \"a\" }",
+            "do = { link-down = \"a\" }\n[[event]]\nat = \"65 s\"\ndo = { link-up = \"a\" }",
+        )
+        .replace("90 s", "200 s");
+    let mut scenario = parse_with(outage.as_bytes(), &registry).unwrap();
+    for agents in [["native", "is"], ["is", "native"], ["native", "webrtc"], ["webrtc", "native"]] {
+        scenario.set_agents(agents[0], agents[1]);
+        let run = run_with(&scenario, &Options::default(), &registry).unwrap();
+        assert_eq!(run.connections[0].after, Some(HoldState::Restarted), "{agents:?}");
     }
 }
 

@@ -12,7 +12,18 @@ use toml::{Table, Value};
 const CLASSIC: [&str; 4] = ["one-to-one", "address-restricted", "port-restricted", "symmetric"];
 
 /// The pairs of agents that are always compared; those with differences are too.
-const PAIRS: [&str; 6] = ["native,is", "is,native", "is,is", "rice,rice", "native,rice", "webrtc,webrtc"];
+const PAIRS: [&str; 10] = [
+    "native,is",
+    "is,native",
+    "is,is",
+    "rice,rice",
+    "native,rice",
+    "webrtc,webrtc",
+    "native,webrtc",
+    "webrtc,native",
+    "is,webrtc",
+    "webrtc,rice",
+];
 
 /// The initiator's NAT, the other's, and the outcome.
 type Cell = (String, String, String);

@@ -33,9 +33,9 @@ impl Signal {
     }
 
     /// What a message tells to an agent that makes no descriptions: an offer or answer, the credentials in it. `None` if
-    /// it is no message, or a description without its first line.
+    /// it is no message.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let Message { kind, sdp } = Message::read(bytes).filter(|_| !bytes.starts_with(BARE))?;
+        let Message { kind, sdp } = Message::read(bytes)?;
         match kind {
             MessageKind::Offer | MessageKind::Answer => {
                 let description = Description::parse(sdp).ok()?;
@@ -56,8 +56,6 @@ impl Signal {
 
 /// The pseudo section that candidates stand in (RFC 8840 section 4.4).
 const SECTION: &str = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n";
-/// What a description without its first line begins with.
-const BARE: &[u8] = b"v=0";
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,15 +98,9 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The message that a text is; `None` if it is none. A description without its first line is one too: an offer where
-    /// it leaves the DTLS role open, as every offer of WebRTC does (RFC 8829 section 5.2.1), an answer otherwise.
+    /// The message that a text is; `None` if it is none.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        if bytes.starts_with(BARE) {
-            let offers = text.contains("a=setup:actpass");
-            let kind = if offers { MessageKind::Offer } else { MessageKind::Answer };
-            return Some(Self { kind, sdp: text });
-        }
+        let text = str::from_utf8(bytes).ok()?;
         let (heading, sdp) = text.split_once('\n')?;
         let heading = heading.strip_suffix('\r').unwrap_or(heading);
         let kinds =

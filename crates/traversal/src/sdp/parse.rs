@@ -227,7 +227,8 @@ fn split_line(text: &str) -> (&str, &str) {
 fn is_clean(text: &str) -> bool {
     let bytes = text.as_bytes();
     let Some((last, next)) = bytes.last().zip(bytes.get(1..)) else { return true };
-    let wrong = |byte: u8, next: u8| u8::from(byte == 0) | (u8::from(byte == b'\r') & u8::from(next != b'\n'));
+    let wrong =
+        |byte: u8, next: u8| u8::from(byte == 0) | (u8::from(byte == b'\r') & u8::from(next != b'\n'));
     let any = bytes.iter().zip(next).fold(0, |any, (byte, next)| any | wrong(*byte, *next));
     any == 0 && *last != 0
 }
