@@ -11,7 +11,7 @@ const LEVELS: usize = 64_usize.div_ceil(DIGIT_BITS as usize);
 /// Events by time. An event stands at the level of the highest base-64 digit in which its time differs from
 /// `now`, in the slot of that digit. Levels below the first occupied one are empty whenever a slot is spread over
 /// them, and spreading keeps the order, so events of equal time leave in the order they came. A lone event is taken
-/// from where it stands.
+/// from where it stands, and events that all have one time go down together.
 pub(crate) struct Queue<T> {
     now: u64,
     occupied: [u64; LEVELS],
@@ -20,14 +20,16 @@ pub(crate) struct Queue<T> {
 }
 
 struct Slot<T> {
-    /// The earliest time here, where there is any.
+    /// The earliest time here; the end of time where there is none.
     first: u64,
+    /// The latest time here; the beginning of time where there is none.
+    last: u64,
     events: VecDeque<(u64, T)>,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let slots = (0..LEVELS * SLOTS).map(|_| Slot { first: u64::MAX, events: VecDeque::new() }).collect();
+        let slots = (0..LEVELS * SLOTS).map(|_| Slot::new()).collect();
         Self { now: 0, occupied: [0; LEVELS], slots, len: 0 }
     }
 
@@ -61,12 +63,12 @@ impl<T> Queue<T> {
             }
             self.now = time;
             if level > 0 && place.events.len() > 1 {
-                self.spread(level, slot);
+                self.lower(level, slot);
                 continue;
             }
             let (_, item) = place.events.pop_front()?;
             if place.events.is_empty() {
-                place.first = u64::MAX;
+                (place.first, place.last) = EMPTY;
                 self.occupied[level] &= !(1 << slot);
             }
             self.len -= 1;
@@ -74,10 +76,20 @@ impl<T> Queue<T> {
         }
     }
 
-    fn spread(&mut self, level: usize, slot: usize) {
+    /// Moves the events of a slot to lower levels, `now` being the earliest of their times.
+    fn lower(&mut self, level: usize, slot: usize) {
         let index = level * SLOTS + slot;
         self.occupied[level] &= !(1 << slot);
-        self.slots[index].first = u64::MAX;
+        let Slot { first, last, .. } = self.slots[index];
+        (self.slots[index].first, self.slots[index].last) = EMPTY;
+        if first == last {
+            let lowest = digit(first, 0);
+            self.occupied[0] |= 1 << lowest;
+            let (lower, higher) = self.slots.split_at_mut(index);
+            (lower[lowest].first, lower[lowest].last) = (first, last);
+            std::mem::swap(&mut lower[lowest].events, &mut higher[0].events);
+            return;
+        }
         let mut events = std::mem::take(&mut self.slots[index].events);
         for (time, item) in events.drain(..) {
             self.place(time, item);
@@ -85,16 +97,32 @@ impl<T> Queue<T> {
         self.slots[index].events = events;
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "only the lowest six bits count")]
     fn place(&mut self, time: u64, item: T) {
         let level = ((time ^ self.now) | 1).ilog2() / DIGIT_BITS;
-        let slot = usize::from((time >> (level * DIGIT_BITS)) as u8) % SLOTS;
+        let slot = digit(time, level);
         let level = level as usize;
         self.occupied[level] |= 1 << slot;
         let slot = &mut self.slots[level * SLOTS + slot];
         slot.first = slot.first.min(time);
+        slot.last = slot.last.max(time);
         slot.events.push_back((time, item));
     }
+}
+
+impl<T> Slot<T> {
+    fn new() -> Self {
+        let (first, last) = EMPTY;
+        Self { first, last, events: VecDeque::new() }
+    }
+}
+
+/// The earliest and the latest time of a slot without events.
+const EMPTY: (u64, u64) = (u64::MAX, 0);
+
+/// The base-64 digit of `time` at `level`.
+#[expect(clippy::cast_possible_truncation, reason = "only the lowest six bits count")]
+fn digit(time: u64, level: u32) -> usize {
+    usize::from((time >> (level * DIGIT_BITS)) as u8) % SLOTS
 }
 
 #[cfg(test)]
