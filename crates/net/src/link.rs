@@ -54,30 +54,47 @@ pub(crate) enum Verdict {
     Drop(DropReason),
 }
 
-/// One direction of a link, with what is under way on it.
-pub(crate) struct Direction {
-    delay: Duration,
+/// Which way over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the node to its network.
+    Up,
+    /// From the network to the node.
+    Down,
+}
+
+/// A link: what a plain one needs, and the rest.
+pub(crate) struct Link {
+    /// In nanoseconds.
+    delay: u64,
+    /// Apart, so that plain links take little room in the cache.
+    rest: Box<Rest>,
     mtu: u16,
     /// Nothing but delay and MTU: no draw, no queue.
     plain: bool,
     up: bool,
-    /// Apart, so that plain links take little room in the cache.
-    rest: Box<Rest>,
 }
 
 struct Rest {
     config: LinkConfig,
+    ways: [Direction; 2],
+}
+
+/// What is under way on one direction of a link, and its dice.
+struct Direction {
     idle_at: Timestamp,
     rng: Xoshiro256PlusPlus,
 }
 
-impl Direction {
-    pub(crate) fn new(config: LinkConfig, rng: Xoshiro256PlusPlus) -> Self {
-        let LinkConfig { delay, mtu, .. } = config;
-        let plain = is_plain(&config);
-        Self { delay, mtu, plain, up: true, rest: Box::new(Rest { config, idle_at: Timestamp::ZERO, rng }) }
+impl Link {
+    /// A link with the random streams of both its directions, up and down.
+    pub(crate) fn new(config: LinkConfig, rngs: [Xoshiro256PlusPlus; 2]) -> Self {
+        let ways = rngs.map(|rng| Direction { idle_at: Timestamp::ZERO, rng });
+        let (delay, mtu, plain) = (nanos(config.delay), config.mtu, is_plain(&config));
+        Self { delay, rest: Box::new(Rest { config, ways }), mtu, plain, up: true }
     }
 
+    #[inline]
     pub(crate) fn mtu(&self) -> u16 {
         self.mtu
     }
@@ -87,13 +104,14 @@ impl Direction {
     }
 
     pub(crate) fn configure(&mut self, config: LinkConfig) {
-        (self.delay, self.mtu) = (config.delay, config.mtu);
+        (self.delay, self.mtu) = (nanos(config.delay), config.mtu);
         self.plain = is_plain(&config);
         self.rest.config = config;
     }
 
     /// Decides about a datagram of `size` octets that is put on the link at `now`.
-    pub(crate) fn transmit(&mut self, now: Timestamp, size: usize) -> Verdict {
+    #[inline]
+    pub(crate) fn transmit(&mut self, way: Way, now: Timestamp, size: usize) -> Verdict {
         if !self.up {
             return Verdict::Drop(DropReason::LinkDown);
         }
@@ -101,31 +119,33 @@ impl Direction {
             return Verdict::Drop(DropReason::TooBig);
         }
         if self.plain {
-            return Verdict::Deliver { at: now + self.delay, copy: None };
+            let at = Timestamp::from_nanos(now.as_nanos().saturating_add(self.delay));
+            return Verdict::Deliver { at, copy: None };
         }
-        self.rest.transmit(now, size as u64)
+        let Rest { config, ways } = &mut *self.rest;
+        ways[way as usize].transmit(config, now, size as u64)
     }
 }
 
-impl Rest {
-    fn transmit(&mut self, now: Timestamp, size: u64) -> Verdict {
-        let Some(sent) = self.serialise(now, size) else {
+impl Direction {
+    fn transmit(&mut self, config: &LinkConfig, now: Timestamp, size: u64) -> Verdict {
+        let Some(sent) = self.serialise(config, now, size) else {
             return Verdict::Drop(DropReason::QueueFull);
         };
-        if self.chance(self.config.loss) {
+        if self.chance(config.loss) {
             return Verdict::Drop(DropReason::Loss);
         }
-        let copy = self.chance(self.config.duplicate).then(|| self.arrival(sent));
-        Verdict::Deliver { at: self.arrival(sent), copy }
+        let copy = self.chance(config.duplicate).then(|| self.arrival(config, sent));
+        Verdict::Deliver { at: self.arrival(config, sent), copy }
     }
 
     /// When the last bit has left, or `None` where the queue has no room.
-    fn serialise(&mut self, now: Timestamp, size: u64) -> Option<Timestamp> {
-        let Some(rate) = self.config.rate else { return Some(now) };
+    fn serialise(&mut self, config: &LinkConfig, now: Timestamp, size: u64) -> Option<Timestamp> {
+        let Some(rate) = config.rate else { return Some(now) };
         let start = self.idle_at.max(now);
         let waiting = (start - now).as_nanos() * u128::from(rate) / 8_000_000_000;
         let fits = |queue: u64| waiting == 0 || waiting + u128::from(size) <= u128::from(queue);
-        if !self.config.queue.is_none_or(fits) {
+        if !config.queue.is_none_or(fits) {
             return None;
         }
         let nanos = u128::from(size) * 8_000_000_000 / u128::from(rate.max(1));
@@ -133,11 +153,11 @@ impl Rest {
         Some(self.idle_at)
     }
 
-    fn arrival(&mut self, sent: Timestamp) -> Timestamp {
-        if self.chance(self.config.reorder) {
+    fn arrival(&mut self, config: &LinkConfig, sent: Timestamp) -> Timestamp {
+        if self.chance(config.reorder) {
             return sent;
         }
-        let LinkConfig { delay, jitter, .. } = self.config;
+        let LinkConfig { delay, jitter, .. } = *config;
         if jitter.is_zero() {
             return sent + delay;
         }
@@ -149,6 +169,10 @@ impl Rest {
     fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && self.rng.random_bool(probability.min(1.0))
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn is_plain(config: &LinkConfig) -> bool {

@@ -7,7 +7,7 @@ use natbed_packet::{Endpoint, Family, Timestamp};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::link::Direction;
+use crate::link::Link;
 use crate::small::{List, SmallMap};
 
 macro_rules! id {
@@ -46,31 +46,135 @@ id!(
     ProgramId
 );
 
-/// The state of a host or NAT.
-pub(crate) struct Node {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    /// Interfaces, the uplink first.
-    pub(crate) interfaces: List<InterfaceId>,
+/// All hosts and NATs. A run touches thousands of them in turn, so what it looks at for every datagram lies in as few
+/// cache lines as it can, and the rest apart.
+#[derive(Default)]
+pub(crate) struct Nodes {
+    kinds: Vec<Kind>,
+    hosts: Vec<Host>,
+    middleboxes: Vec<Middlebox>,
+    apart: Vec<Apart>,
 }
 
+/// What a node is, and its place among those.
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
-    Host(Host),
-    Nat(Box<Middlebox>),
+    Host(u32),
+    Nat(u32),
 }
 
+/// What of a node no datagram needs.
+pub(crate) struct Apart {
+    pub(crate) name: String,
+    /// Those on a host.
+    pub(crate) programs: Vec<ProgramId>,
+    /// External addresses of a NAT; none where nothing is translated.
+    pub(crate) external: Vec<IpAddr>,
+}
+
+impl Nodes {
+    pub(crate) fn with_capacity(nodes: usize, nats: usize) -> Self {
+        Self {
+            kinds: Vec::with_capacity(nodes),
+            hosts: Vec::with_capacity(nodes - nats),
+            middleboxes: Vec::with_capacity(nats),
+            apart: Vec::with_capacity(nodes),
+        }
+    }
+
+    pub(crate) fn add_host(&mut self, name: String, host: Host) {
+        self.kinds.push(Kind::Host(place(&self.hosts)));
+        self.hosts.push(host);
+        self.apart.push(Apart { name, programs: Vec::new(), external: Vec::new() });
+    }
+
+    pub(crate) fn add_nat(&mut self, name: String, middlebox: Middlebox, external: Vec<IpAddr>) {
+        self.kinds.push(Kind::Nat(place(&self.middleboxes)));
+        self.middleboxes.push(middlebox);
+        self.apart.push(Apart { name, programs: Vec::new(), external });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self, node: NodeId) -> Kind {
+        self.kinds[node.index()]
+    }
+
+    #[inline]
+    pub(crate) fn host(&self, node: NodeId) -> Option<&Host> {
+        match self.kind(node) {
+            Kind::Host(place) => Some(&self.hosts[place as usize]),
+            Kind::Nat(_) => None,
+        }
+    }
+
+    pub(crate) fn host_mut(&mut self, node: NodeId) -> Option<&mut Host> {
+        match self.kind(node) {
+            Kind::Host(place) => Some(&mut self.hosts[place as usize]),
+            Kind::Nat(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn middlebox(&self, node: NodeId) -> Option<&Middlebox> {
+        match self.kind(node) {
+            Kind::Host(_) => None,
+            Kind::Nat(place) => Some(&self.middleboxes[place as usize]),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn middlebox_mut(&mut self, node: NodeId) -> Option<&mut Middlebox> {
+        match self.kind(node) {
+            Kind::Host(_) => None,
+            Kind::Nat(place) => Some(&mut self.middleboxes[place as usize]),
+        }
+    }
+
+    pub(crate) fn middleboxes_mut(&mut self) -> impl Iterator<Item = &mut Middlebox> {
+        self.middleboxes.iter_mut()
+    }
+
+    /// The interfaces of a node, the uplink first.
+    #[inline]
+    pub(crate) fn interfaces(&self, node: NodeId) -> &List<InterfaceId> {
+        match self.kind(node) {
+            Kind::Host(place) => &self.hosts[place as usize].interfaces,
+            Kind::Nat(place) => &self.middleboxes[place as usize].interfaces,
+        }
+    }
+
+    pub(crate) fn apart(&self, node: NodeId) -> &Apart {
+        &self.apart[node.index()]
+    }
+
+    pub(crate) fn apart_mut(&mut self, node: NodeId) -> &mut Apart {
+        &mut self.apart[node.index()]
+    }
+}
+
+fn place<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).expect("fewer than 2^32 of a kind fit in memory")
+}
+
+/// What a datagram meets at a host: one cache line.
+#[repr(align(64))]
 pub(crate) struct Host {
     pub(crate) bindings: SmallMap<Endpoint, Binding>,
-    pub(crate) programs: Vec<ProgramId>,
+    pub(crate) interfaces: List<InterfaceId>,
     pub(crate) next_port: u16,
     pub(crate) stopped: bool,
 }
 
 impl Host {
     /// A host without programs, whose first ephemeral port is drawn at random.
-    pub(crate) fn new(rng: &mut Xoshiro256PlusPlus) -> Self {
+    pub(crate) fn new(interfaces: &[InterfaceId], rng: &mut Xoshiro256PlusPlus) -> Self {
         let next_port = rng.random_range(EPHEMERAL..=u16::MAX);
-        Self { bindings: SmallMap::default(), programs: Vec::new(), next_port, stopped: false }
+        let interfaces = List::new(interfaces);
+        Self { bindings: SmallMap::default(), interfaces, next_port, stopped: false }
     }
 
     /// The next free port for those who ask for none.
@@ -117,13 +221,13 @@ pub(crate) struct Binding {
 }
 
 /// What stands between inner networks and an outer one: an engine for each address family.
+#[repr(C, align(64))]
 pub(crate) struct Middlebox {
+    pub(crate) interfaces: List<InterfaceId>,
     pub(crate) inner: List<NetworkId>,
-    /// External addresses; none where nothing is translated.
-    pub(crate) external: Vec<IpAddr>,
-    pub(crate) v4: Engine,
     /// Apart, as most have none.
     pub(crate) v6: Option<Box<Engine>>,
+    pub(crate) v4: Engine,
 }
 
 impl Middlebox {
@@ -136,25 +240,22 @@ impl Middlebox {
 }
 
 /// A NAT engine and the earliest of its timers in the queue.
+#[repr(C)]
 pub(crate) struct Engine {
-    pub(crate) nat: Nat,
     pub(crate) wake_at: Timestamp,
+    pub(crate) nat: Nat,
 }
 
+/// What of a network no datagram needs on its way; the rest is with the routes.
 pub(crate) struct Network {
     pub(crate) name: String,
-    pub(crate) gateway: Option<NodeId>,
     /// Addresses of the router here, from which it reports errors.
     pub(crate) router: Vec<IpAddr>,
-    /// Whether all of those are on the network's own subnets.
-    pub(crate) router_within: bool,
 }
 
-/// A node's attachment to a network and the two directions of the link between.
+/// A node's attachment to a network and the link between: half a cache line.
 pub(crate) struct Interface {
     pub(crate) node: NodeId,
     pub(crate) network: NetworkId,
-    pub(crate) addresses: Vec<IpAddr>,
-    pub(crate) up: Direction,
-    pub(crate) down: Direction,
+    pub(crate) link: Link,
 }

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use natbed_packet::Prefix;
 use rustc_hash::FxHashMap;
 
-use crate::node::{InterfaceId, NetworkId};
-use crate::small::{List, SmallMap};
+use crate::node::{InterfaceId, NetworkId, NodeId};
 
 /// What a network does with a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +26,45 @@ pub(crate) struct Routes {
     networks: Vec<Table>,
 }
 
-/// One network's.
+/// What a datagram meets on one network: a cache line for a network of one station and one prefix.
+#[repr(align(64))]
 struct Table {
-    stations: SmallMap<IpAddr, InterfaceId>,
-    /// The network's own prefixes.
-    subnets: List<Prefix>,
+    /// The only station, where there is just one.
+    station: Option<(IpAddr, InterfaceId)>,
+    /// The network's own prefix, where there is just one.
+    subnet: Option<Prefix>,
+    gateway: Option<NodeId>,
+    /// Whether all of the router's own addresses are on the network's own prefixes.
+    router_within: bool,
+    /// What a network of several stations or prefixes has, or one with prefixes behind its stations.
+    more: Option<Box<More>>,
+}
+
+#[derive(Default)]
+struct More {
+    /// All stations, where there are several; by IPv4 address.
+    v4: FxHashMap<u32, InterfaceId>,
+    /// By IPv6 address.
+    v6: FxHashMap<u128, InterfaceId>,
+    /// The network's own prefixes, where there are several.
+    subnets: Vec<Prefix>,
     prefixes: FxHashMap<Prefix, InterfaceId>,
     /// Lengths of the prefixes routed here, longest first.
     lengths: Vec<u8>,
 }
 
 impl Routes {
-    pub(crate) fn add_network(&mut self, prefixes: &[Prefix]) {
-        self.networks.push(Table {
-            stations: SmallMap::default(),
-            subnets: List::new(prefixes),
-            prefixes: FxHashMap::default(),
-            lengths: Vec::new(),
-        });
+    pub(crate) fn with_capacity(networks: usize) -> Self {
+        Self { networks: Vec::with_capacity(networks) }
+    }
+
+    pub(crate) fn add_network(&mut self, prefixes: &[Prefix], gateway: Option<NodeId>, router_within: bool) {
+        let (subnet, more) = match prefixes {
+            [] => (None, None),
+            [only] => (Some(*only), None),
+            several => (None, Some(Box::new(More { subnets: several.to_vec(), ..More::default() }))),
+        };
+        self.networks.push(Table { station: None, subnet, gateway, router_within, more });
     }
 
     /// Makes `interface` the station at `address`; the one that had it before, if any.
@@ -54,37 +74,114 @@ impl Routes {
         address: IpAddr,
         interface: InterfaceId,
     ) -> Option<InterfaceId> {
-        self.networks[network.index()].stations.insert(address, interface)
+        let table = &mut self.networks[network.index()];
+        match table.station.take() {
+            Some((only, before)) if only == address => {
+                table.station = Some((address, interface));
+                Some(before)
+            }
+            Some((only, before)) => {
+                let more = table.more.get_or_insert_default();
+                more.add_station(only, before);
+                more.add_station(address, interface)
+            }
+            None if table.has_stations() => {
+                table.more.get_or_insert_default().add_station(address, interface)
+            }
+            None => {
+                table.station = Some((address, interface));
+                None
+            }
+        }
     }
 
     pub(crate) fn remove_station(&mut self, network: NetworkId, address: IpAddr) {
-        self.networks[network.index()].stations.remove(&address);
+        let Table { station, more, .. } = &mut self.networks[network.index()];
+        *station = station.filter(|(only, _)| *only != address);
+        match (more, address) {
+            (None, _) => None,
+            (Some(more), IpAddr::V4(ip)) => more.v4.remove(&ip.to_bits()),
+            (Some(more), IpAddr::V6(ip)) => more.v6.remove(&ip.to_bits()),
+        };
     }
 
     pub(crate) fn add_prefix(&mut self, network: NetworkId, prefix: Prefix, via: InterfaceId) {
-        let Table { prefixes, lengths, .. } = &mut self.networks[network.index()];
+        let More { prefixes, lengths, .. } =
+            &mut **self.networks[network.index()].more.get_or_insert_default();
         prefixes.insert(prefix, via);
         if let Err(place) = lengths.binary_search_by(|length| prefix.length().cmp(length)) {
             lengths.insert(place, prefix.length());
         }
     }
 
-    /// The station at `address`.
-    pub(crate) fn station(&self, network: NetworkId, address: IpAddr) -> Option<InterfaceId> {
-        self.networks[network.index()].stations.get(&address)
+    /// The router of `network`.
+    #[inline]
+    pub(crate) fn gateway(&self, network: NetworkId) -> Option<NodeId> {
+        self.networks[network.index()].gateway
     }
 
+    /// Whether all of the router's own addresses are on the network's own prefixes.
+    #[inline]
+    pub(crate) fn is_router_within(&self, network: NetworkId) -> bool {
+        self.networks[network.index()].router_within
+    }
+
+    /// The station at `address`.
+    #[inline]
+    pub(crate) fn station(&self, network: NetworkId, address: IpAddr) -> Option<InterfaceId> {
+        self.networks[network.index()].station(address)
+    }
+
+    #[inline]
     pub(crate) fn look_up(&self, network: NetworkId, destination: IpAddr) -> Hop {
         let table = &self.networks[network.index()];
-        if let Some(interface) = table.stations.get(&destination) {
+        if let Some(interface) = table.station(destination) {
             return Hop::Station(interface);
         }
-        for length in &table.lengths {
-            if let Some(interface) = table.prefixes.get(&Prefix::masked(destination, *length)) {
-                return Hop::Via(*interface);
+        let mut own = table.subnet.is_some_and(|prefix| prefix.contains(destination));
+        if let Some(more) = &table.more {
+            if let Some(interface) = more.via(destination) {
+                return Hop::Via(interface);
             }
+            own |= more.subnets.iter().any(|prefix| prefix.contains(destination));
         }
-        let own = table.subnets.iter().any(|prefix| prefix.contains(destination));
         if own { Hop::Absent } else { Hop::Elsewhere }
+    }
+}
+
+impl Table {
+    #[inline]
+    fn station(&self, address: IpAddr) -> Option<InterfaceId> {
+        match (self.station, &self.more) {
+            (Some((only, interface)), _) => (only == address).then_some(interface),
+            (None, None) => None,
+            (None, Some(more)) => more.station(address),
+        }
+    }
+
+    fn has_stations(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| !(more.v4.is_empty() && more.v6.is_empty()))
+    }
+}
+
+impl More {
+    fn station(&self, address: IpAddr) -> Option<InterfaceId> {
+        match address {
+            IpAddr::V4(ip) => self.v4.get(&ip.to_bits()).copied(),
+            IpAddr::V6(ip) => self.v6.get(&ip.to_bits()).copied(),
+        }
+    }
+
+    fn add_station(&mut self, address: IpAddr, interface: InterfaceId) -> Option<InterfaceId> {
+        match address {
+            IpAddr::V4(ip) => self.v4.insert(ip.to_bits(), interface),
+            IpAddr::V6(ip) => self.v6.insert(ip.to_bits(), interface),
+        }
+    }
+
+    /// The station behind which the longest prefix around `destination` lies.
+    fn via(&self, destination: IpAddr) -> Option<InterfaceId> {
+        let mut prefixes = self.lengths.iter().map(|length| Prefix::masked(destination, *length));
+        prefixes.find_map(|prefix| self.prefixes.get(&prefix)).copied()
     }
 }

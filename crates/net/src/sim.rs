@@ -17,7 +17,7 @@ use slab::Slab;
 
 use crate::endpoint::{Input, Program};
 use crate::fault::Fault;
-use crate::node::{Interface, InterfaceId, Kind, Network, NetworkId, Node, NodeId, ProgramId};
+use crate::node::{Interface, InterfaceId, Network, NetworkId, NodeId, Nodes, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::trace::{PacketId, Record};
@@ -29,9 +29,11 @@ pub struct Simulator<P: Program> {
     now: Timestamp,
     seed: u64,
     queue: Queue<Event>,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     networks: Vec<Network>,
     interfaces: Vec<Interface>,
+    /// Of each interface.
+    addresses: Vec<Vec<IpAddr>>,
     routes: Routes,
     programs: Vec<Slot<P>>,
     packets: Slab<Packet>,
@@ -92,6 +94,7 @@ enum Event {
     Message(u32),
 }
 
+#[repr(align(64))]
 struct Slot<P> {
     program: P,
     node: NodeId,
@@ -214,7 +217,7 @@ impl<P: Program> Simulator<P> {
 
     /// A node's name.
     pub fn node_name(&self, node: NodeId) -> &str {
-        &self.nodes[node.index()].name
+        &self.nodes.apart(node).name
     }
 
     /// A network's name.
@@ -229,23 +232,16 @@ impl<P: Program> Simulator<P> {
 
     /// The addresses of a node on its uplinks, as they are now.
     pub fn addresses(&self, node: NodeId) -> impl Iterator<Item = IpAddr> {
-        let interfaces = self.nodes[node.index()].interfaces.iter();
-        interfaces.flat_map(|id| self.interfaces[id.index()].addresses.iter().copied())
+        self.nodes.interfaces(node).iter().flat_map(|id| self.addresses[id.index()].iter().copied())
     }
 
     /// The IPv4 engine of a NAT, to look at its table; `None` for a host.
     pub fn nat(&self, node: NodeId) -> Option<&Nat> {
-        match &self.nodes[node.index()].kind {
-            Kind::Nat(middlebox) => Some(&middlebox.v4.nat),
-            Kind::Host(_) => None,
-        }
+        self.nodes.middlebox(node).map(|middlebox| &middlebox.v4.nat)
     }
 
     /// The IPv6 firewall of a NAT, to look at its table; `None` for a host, and where IPv6 is off.
     pub fn firewall6(&self, node: NodeId) -> Option<&Nat> {
-        match &self.nodes[node.index()].kind {
-            Kind::Nat(middlebox) => middlebox.v6.as_ref().map(|engine| &engine.nat),
-            Kind::Host(_) => None,
-        }
+        self.nodes.middlebox(node)?.v6.as_ref().map(|engine| &engine.nat)
     }
 }

@@ -5,25 +5,38 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-/// A list whose first element is in place.
+/// A list whose first element is in place: 16 octets where elements have four.
 #[derive(Clone, Debug)]
 pub(crate) struct List<T> {
     first: Option<T>,
-    rest: Vec<T>,
+    rest: Option<Box<Rest<T>>>,
 }
+
+/// Behind a pointer of one word.
+#[derive(Clone, Debug)]
+struct Rest<T>(Vec<T>);
 
 impl<T: Copy> List<T> {
     pub(crate) fn new(all: &[T]) -> Self {
         let (first, rest) = all.split_first().map_or((None, all), |(first, rest)| (Some(*first), rest));
-        Self { first, rest: rest.to_vec() }
+        Self { first, rest: (!rest.is_empty()).then(|| Box::new(Rest(rest.to_vec()))) }
     }
 
+    #[inline]
     pub(crate) fn first(&self) -> Option<T> {
         self.first
     }
 
+    /// The only element, if there is just one.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<T> {
+        self.first.filter(|_| self.rest.is_none())
+    }
+
+    #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = T> + Clone {
-        self.first.into_iter().chain(self.rest.iter().copied())
+        let rest = self.rest.as_ref().map_or(&[][..], |rest| &rest.0);
+        self.first.into_iter().chain(rest.iter().copied())
     }
 }
 
@@ -31,8 +44,12 @@ impl<T: Copy> List<T> {
 #[derive(Debug)]
 pub(crate) enum SmallMap<K, V> {
     One(Option<(K, V)>),
-    Many(FxHashMap<K, V>),
+    Many(Box<Hashed<K, V>>),
 }
+
+/// Behind a pointer of one word.
+#[derive(Debug)]
+pub(crate) struct Hashed<K, V>(FxHashMap<K, V>);
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
@@ -46,7 +63,7 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
         match self {
             Self::One(Some((only, value))) if only == key => Some(*value),
             Self::One(_) => None,
-            Self::Many(map) => map.get(key).copied(),
+            Self::Many(map) => map.0.get(key).copied(),
         }
     }
 
@@ -55,7 +72,7 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
     pub(crate) fn any_key(&self, mut wanted: impl FnMut(&K) -> bool) -> bool {
         match self {
             Self::One(only) => only.as_ref().is_some_and(|(key, _)| wanted(key)),
-            Self::Many(map) => map.keys().any(wanted),
+            Self::Many(map) => map.0.keys().any(wanted),
         }
     }
 
@@ -64,14 +81,14 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
         match self {
             Self::One(Some((only, there))) if *only == key => Some(std::mem::replace(there, value)),
             Self::One(Some(only)) => {
-                *self = Self::Many(FxHashMap::from_iter([*only, (key, value)]));
+                *self = Self::Many(Box::new(Hashed(FxHashMap::from_iter([*only, (key, value)]))));
                 None
             }
             Self::One(none) => {
                 *none = Some((key, value));
                 None
             }
-            Self::Many(map) => map.insert(key, value),
+            Self::Many(map) => map.0.insert(key, value),
         }
     }
 
@@ -79,7 +96,7 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
         match self {
             Self::One(only) => *only = only.filter(|(other, _)| other != key),
             Self::Many(map) => {
-                map.remove(key);
+                map.0.remove(key);
             }
         }
     }
@@ -88,7 +105,7 @@ impl<K: Copy + Eq + Hash, V: Copy> SmallMap<K, V> {
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         match self {
             Self::One(only) => *only = only.filter(|(key, value)| keep(key, value)),
-            Self::Many(map) => map.retain(|key, value| keep(key, value)),
+            Self::Many(map) => map.0.retain(|key, value| keep(key, value)),
         }
     }
 }

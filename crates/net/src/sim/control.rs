@@ -27,10 +27,8 @@ impl<P: Program> Simulator<P> {
             Fault::LinkDown(node) => self.set_links(*node, false),
             Fault::LinkUp(node) => self.set_links(*node, true),
             Fault::SetLink { node, link } => {
-                for id in self.nodes[node.index()].interfaces.clone().iter() {
-                    let interface = &mut self.interfaces[id.index()];
-                    interface.up.configure(*link);
-                    interface.down.configure(*link);
+                for id in self.nodes.interfaces(*node).iter() {
+                    self.interfaces[id.index()].link.configure(*link);
                 }
             }
             Fault::ChangeAddress { node, old, new } => self.change_address(*node, *old, *new),
@@ -40,7 +38,7 @@ impl<P: Program> Simulator<P> {
     }
 
     fn reboot(&mut self, node: NodeId) {
-        if let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind {
+        if let Some(middlebox) = self.nodes.middlebox_mut(node) {
             middlebox.v4.nat.reboot(self.now);
             if let Some(firewall) = &mut middlebox.v6 {
                 firewall.nat.reboot(self.now);
@@ -51,62 +49,71 @@ impl<P: Program> Simulator<P> {
     }
 
     fn set_links(&mut self, node: NodeId, up: bool) {
-        for id in self.nodes[node.index()].interfaces.clone().iter() {
-            let interface = &mut self.interfaces[id.index()];
-            interface.up.set_up(up);
-            interface.down.set_up(up);
+        for id in self.nodes.interfaces(node).iter() {
+            self.interfaces[id.index()].link.set_up(up);
         }
     }
 
     fn change_address(&mut self, node: NodeId, old: IpAddr, new: IpAddr) {
-        let has_old = |id: &InterfaceId| self.interfaces[id.index()].addresses.contains(&old);
-        let Some(id) = self.nodes[node.index()].interfaces.iter().find(has_old) else { return };
-        let interface = &mut self.interfaces[id.index()];
-        for address in interface.addresses.iter_mut().filter(|address| **address == old) {
-            *address = new;
-        }
-        let network = interface.network;
+        let has_old = |id: &InterfaceId| self.addresses[id.index()].contains(&old);
+        let Some(id) = self.nodes.interfaces(node).iter().find(has_old) else { return };
+        replace(&mut self.addresses[id.index()], old, new);
+        let network = self.interfaces[id.index()].network;
         self.routes.remove_station(network, old);
         self.routes.add_station(network, new, id);
-        match &mut self.nodes[node.index()].kind {
-            Kind::Nat(middlebox) => {
-                for address in middlebox.external.iter_mut().filter(|address| **address == old) {
-                    *address = new;
-                }
-                if !middlebox.external.is_empty() {
-                    let changed = middlebox.v4.nat.set_external(self.now, &middlebox.external);
-                    debug_assert!(changed.is_ok(), "as many addresses as before: {changed:?}");
-                }
-                self.log_expired(node, Family::V4);
-            }
-            Kind::Host(host) => {
-                let mut moved = Vec::new();
-                host.bindings.retain(|endpoint, binding| {
-                    let stays = endpoint.ip != old;
-                    if !stays {
-                        moved.push((Endpoint::new(new, endpoint.port), *binding));
-                    }
-                    stays
-                });
-                for (endpoint, binding) in moved {
-                    host.bindings.insert(endpoint, binding);
-                }
-                for program in host.programs.clone() {
+        replace(&mut self.nodes.apart_mut(node).external, old, new);
+        match self.nodes.kind(node) {
+            Kind::Nat(_) => self.change_external(node),
+            Kind::Host(_) => {
+                self.rebind(node, old, new);
+                for program in self.nodes.apart(node).programs.clone() {
                     self.input(program, Input::AddressChanged { old, new }, None);
                 }
             }
         }
     }
 
+    /// Gives a NAT's engine the external addresses that it has by now.
+    fn change_external(&mut self, node: NodeId) {
+        let external = self.nodes.apart(node).external.clone();
+        if let Some(middlebox) = self.nodes.middlebox_mut(node).filter(|_| !external.is_empty()) {
+            let changed = middlebox.v4.nat.set_external(self.now, &external);
+            debug_assert!(changed.is_ok(), "as many addresses as before: {changed:?}");
+        }
+        self.log_expired(node, Family::V4);
+    }
+
+    /// Binds to `new` what was bound to `old`.
+    fn rebind(&mut self, node: NodeId, old: IpAddr, new: IpAddr) {
+        let Some(host) = self.nodes.host_mut(node) else { return };
+        let mut moved = Vec::new();
+        host.bindings.retain(|endpoint, binding| {
+            let stays = endpoint.ip != old;
+            if !stays {
+                moved.push((Endpoint::new(new, endpoint.port), *binding));
+            }
+            stays
+        });
+        for (endpoint, binding) in moved {
+            host.bindings.insert(endpoint, binding);
+        }
+    }
+
     fn set_stopped(&mut self, node: NodeId, stopped: bool) {
-        let Kind::Host(host) = &mut self.nodes[node.index()].kind else { return };
+        let Some(host) = self.nodes.host_mut(node) else { return };
         let was = std::mem::replace(&mut host.stopped, stopped);
         if stopped {
             host.bindings.retain(|_, binding| !binding.dynamic);
         } else if was {
-            for program in host.programs.clone() {
-                self.queue.push(self.now, Event::Start(program));
+            for program in &self.nodes.apart(node).programs {
+                self.queue.push(self.now, Event::Start(*program));
             }
         }
+    }
+}
+
+fn replace(addresses: &mut [IpAddr], old: IpAddr, new: IpAddr) {
+    for address in addresses.iter_mut().filter(|address| **address == old) {
+        *address = new;
     }
 }

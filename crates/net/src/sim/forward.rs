@@ -5,17 +5,17 @@ use natbed_packet::{Datagram, Family, IcmpErrorKind};
 
 use super::{Event, Simulator};
 use crate::endpoint::Program;
-use crate::link::Verdict;
-use crate::node::{InterfaceId, Kind, Network, NetworkId, NodeId};
+use crate::link::{Verdict, Way};
+use crate::node::{Interface, InterfaceId, Kind, NetworkId, NodeId};
 use crate::route::Hop;
 use crate::trace::{Direction, DropReason, Place};
 
 impl<P: Program> Simulator<P> {
     /// Sends packet `key` from `interface` to its network.
     pub(super) fn transmit_up(&mut self, interface: InterfaceId, key: u32) {
-        let link = &mut self.interfaces[interface.index()];
-        let place = Place::Node(link.node);
-        let verdict = link.up.transmit(self.now, self.packets[key as usize].datagram.wire_len());
+        let Interface { node, link, .. } = &mut self.interfaces[interface.index()];
+        let place = Place::Node(*node);
+        let verdict = link.transmit(Way::Up, self.now, self.packets[key as usize].datagram.wire_len());
         self.transmit(place, verdict, key, |packet| Event::AtNetwork { interface, packet });
     }
 
@@ -36,7 +36,7 @@ impl<P: Program> Simulator<P> {
                 self.drop_packet(place, key, DropReason::RouterItself, None);
             }
             Hop::Absent => self.drop_packet(place, key, DropReason::NoSuchHost, None),
-            Hop::Elsewhere => match self.networks[network.index()].gateway {
+            Hop::Elsewhere => match self.routes.gateway(network) {
                 Some(nat) => self.outbound(nat, network, key),
                 None => self.drop_packet(place, key, DropReason::NoRoute, None),
             },
@@ -45,23 +45,23 @@ impl<P: Program> Simulator<P> {
 
     /// Whether `network`'s router has an address that no station has.
     fn is_router(&self, network: NetworkId, hop: Hop, address: std::net::IpAddr) -> bool {
-        let Network { router, router_within, .. } = &self.networks[network.index()];
-        !(*router_within && hop == Hop::Elsewhere) && router.contains(&address)
+        let cannot_be = hop == Hop::Elsewhere && self.routes.is_router_within(network);
+        !cannot_be && self.networks[network.index()].router.contains(&address)
     }
 
     /// A packet has come down the link to `interface`.
     pub(super) fn at_node(&mut self, interface: InterfaceId, key: u32) {
         let node = self.interfaces[interface.index()].node;
-        match self.nodes[node.index()].kind {
+        match self.nodes.kind(node) {
             Kind::Host(_) => self.deliver(node, key),
             Kind::Nat(_) => self.inbound(node, interface, key),
         }
     }
 
     fn transmit_down(&mut self, interface: InterfaceId, key: u32) {
-        let link = &mut self.interfaces[interface.index()];
-        let (network, mtu) = (link.network, link.down.mtu());
-        let verdict = link.down.transmit(self.now, self.packets[key as usize].datagram.wire_len());
+        let &mut Interface { network, ref mut link, .. } = &mut self.interfaces[interface.index()];
+        let mtu = link.mtu();
+        let verdict = link.transmit(Way::Down, self.now, self.packets[key as usize].datagram.wire_len());
         if verdict == Verdict::Drop(DropReason::TooBig) {
             let about = self.packets[key as usize].datagram.clone();
             self.drop_packet(Place::Network(network), key, DropReason::TooBig, None);
@@ -98,7 +98,7 @@ impl<P: Program> Simulator<P> {
             self.route(inner, hop, key);
             return;
         }
-        let Some(uplink) = self.nodes[node.index()].interfaces.first() else {
+        let Some(uplink) = self.nodes.interfaces(node).first() else {
             return self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None);
         };
         let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
@@ -142,7 +142,7 @@ impl<P: Program> Simulator<P> {
     /// Sends an outbound packet up the NAT's link; one too big for it is reported to whoever sent it, through the
     /// NAT itself, which turns the error inside out.
     fn leave(&mut self, uplink: InterfaceId, network: NetworkId, key: u32) {
-        let mtu = self.interfaces[uplink.index()].up.mtu();
+        let mtu = self.interfaces[uplink.index()].link.mtu();
         let datagram = &self.packets[key as usize].datagram;
         if datagram.wire_len() <= usize::from(mtu) {
             self.transmit_up(uplink, key);
@@ -200,7 +200,10 @@ impl<P: Program> Simulator<P> {
         destination: std::net::IpAddr,
         except: Option<NetworkId>,
     ) -> Option<(NetworkId, Hop)> {
-        let Kind::Nat(middlebox) = &self.nodes[node.index()].kind else { return None };
+        let middlebox = self.nodes.middlebox(node)?;
+        if except.is_some() && middlebox.inner.only() == except {
+            return None;
+        }
         let others = middlebox.inner.iter().filter(|network| Some(*network) != except);
         let mut hops = others.map(|network| (network, self.routes.look_up(network, destination)));
         hops.find(|(_, hop)| *hop != Hop::Elsewhere)
@@ -210,20 +213,21 @@ impl<P: Program> Simulator<P> {
     fn translate(&mut self, node: NodeId, direction: Direction, key: u32) -> Option<Outcome> {
         let datagram = &mut self.packets[key as usize].datagram;
         let family = datagram.family();
-        let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind else { return None };
-        let engine = middlebox.engine_mut(family)?;
+        let engine = self.nodes.middlebox_mut(node)?.engine_mut(family)?;
         let outcome = match direction {
             Direction::Inbound => engine.nat.inbound(self.now, datagram),
             Direction::Outbound | Direction::Hairpin => engine.nat.outbound(self.now, datagram),
         };
-        self.schedule_nat(node, family);
+        if engine.nat.poll_timeout().is_some_and(|next| next < engine.wake_at) {
+            self.schedule_nat(node, family);
+        }
         Some(outcome)
     }
 
     pub(super) fn nat_timeout(&mut self, node: NodeId, family: Family) {
         self.nat_timers -= 1;
         let now = self.now;
-        if let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind
+        if let Some(middlebox) = self.nodes.middlebox_mut(node)
             && let Some(engine) = middlebox.engine_mut(family)
             && engine.wake_at <= now
         {
@@ -244,7 +248,7 @@ impl<P: Program> Simulator<P> {
                     let key = self.insert(Place::Node(node), error);
                     self.at_network(network, key);
                 }
-            } else if let Some(uplink) = self.nodes[node.index()].interfaces.first()
+            } else if let Some(uplink) = self.nodes.interfaces(node).first()
                 && let Some(error) = icmp_error(about.destination, &about, kind)
             {
                 let key = self.insert(Place::Node(node), error);
@@ -254,12 +258,11 @@ impl<P: Program> Simulator<P> {
     }
 
     fn late_reply(&mut self, node: NodeId, family: Family) -> Option<LateReply> {
-        let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind else { return None };
-        middlebox.engine_mut(family)?.nat.poll_reply()
+        self.nodes.middlebox_mut(node)?.engine_mut(family)?.nat.poll_reply()
     }
 
     fn schedule_nat(&mut self, node: NodeId, family: Family) {
-        if let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind
+        if let Some(middlebox) = self.nodes.middlebox_mut(node)
             && let Some(engine) = middlebox.engine_mut(family)
             && let Some(next) = engine.nat.poll_timeout()
             && next < engine.wake_at

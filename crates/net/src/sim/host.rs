@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::forward::icmp_error;
 use super::{Counts, Event, Message, Packet, Simulator};
 use crate::endpoint::{Input, Output, Program};
-use crate::node::{Binding, Host, Kind, NetworkId, NodeId, ProgramId};
+use crate::node::{Binding, Host, NetworkId, NodeId, ProgramId};
 use crate::route::Hop;
 use crate::trace::{DropReason, PacketId, Place};
 
@@ -52,13 +52,15 @@ impl<P: Program> Simulator<P> {
     /// The address that datagrams from `host` to `destination` go out from unless their program says otherwise: that of
     /// the interface on whose subnet the destination is, else of the first with an address of the family.
     pub fn source_for(&self, host: NodeId, destination: IpAddr) -> Option<IpAddr> {
-        let interfaces = self.nodes[host.index()].interfaces.iter().map(|id| &self.interfaces[id.index()]);
+        let interfaces = self.nodes.interfaces(host).iter();
         if destination.is_loopback() || self.addresses(host).any(|own| own == destination) {
             return Some(destination);
         }
         let same_family = |own: &&IpAddr| own.is_ipv4() == destination.is_ipv4();
-        let mut usable =
-            interfaces.filter_map(|it| Some((it.network, *it.addresses.iter().find(same_family)?)));
+        let mut usable = interfaces.filter_map(|id| {
+            let own = self.addresses[id.index()].iter().find(same_family)?;
+            Some((self.interfaces[id.index()].network, *own))
+        });
         let is_near = |network: NetworkId| {
             network.index() != 0 && self.routes.look_up(network, destination) != Hop::Elsewhere
         };
@@ -69,14 +71,14 @@ impl<P: Program> Simulator<P> {
     /// The largest datagram in octets, IP header included, that the interface of `host` with this address sends; `None`
     /// for an address that is not of an interface.
     pub fn mtu(&self, host: NodeId, source: IpAddr) -> Option<u16> {
-        let mut interfaces =
-            self.nodes[host.index()].interfaces.iter().map(|id| &self.interfaces[id.index()]);
-        interfaces.find(|it| it.addresses.contains(&source)).map(|it| it.up.mtu())
+        let mut interfaces = self.nodes.interfaces(host).iter();
+        let id = interfaces.find(|id| self.addresses[id.index()].contains(&source))?;
+        Some(self.interfaces[id.index()].link.mtu())
     }
 
     /// Whether `host` is stopped.
     pub fn is_stopped(&self, host: NodeId) -> bool {
-        matches!(&self.nodes[host.index()].kind, Kind::Host(host) if host.stopped)
+        self.nodes.host(host).is_some_and(|host| host.stopped)
     }
 
     pub(super) fn input(&mut self, id: ProgramId, input: Input, cause: Option<Cause>) {
@@ -106,7 +108,7 @@ impl<P: Program> Simulator<P> {
     /// Packet `key` has reached the host: to the program that listens, or the error that says there is none.
     pub(super) fn deliver(&mut self, node: NodeId, key: u32) {
         let place = Place::Node(node);
-        let Kind::Host(host) = &self.nodes[node.index()].kind else { return };
+        let Some(host) = self.nodes.host(node) else { return };
         if host.stopped {
             return self.drop_packet(place, key, DropReason::HostStopped, None);
         }
@@ -150,7 +152,7 @@ impl<P: Program> Simulator<P> {
                     debug_assert!(bound.is_ok(), "a program binds what its host has: {bound:?}");
                 }
                 Output::Unbind(endpoint) => {
-                    if let Kind::Host(host) = &mut self.nodes[node.index()].kind {
+                    if let Some(host) = self.nodes.host_mut(node) {
                         host.bindings.remove(&endpoint);
                     }
                 }
@@ -190,7 +192,7 @@ impl<P: Program> Simulator<P> {
 
     fn send_from(&mut self, node: NodeId, key: u32) {
         let Packet { datagram: Datagram { source, destination, .. }, .. } = self.packets[key as usize];
-        let interfaces = &self.nodes[node.index()].interfaces;
+        let interfaces = self.nodes.interfaces(node);
         let has = |address: IpAddr| {
             interfaces.iter().find(|id| {
                 let network = self.interfaces[id.index()].network;
@@ -213,11 +215,11 @@ impl<P: Program> Simulator<P> {
         mut endpoint: Endpoint,
         dynamic: bool,
     ) -> Result<Endpoint, BindError> {
-        let node = &mut self.nodes[self.programs[program.index()].node.index()];
-        let own = |id: crate::node::InterfaceId| self.interfaces[id.index()].addresses.contains(&endpoint.ip);
-        let Kind::Host(host) = &mut node.kind else { return Err(BindError::NotAvailable(endpoint.ip)) };
+        let node = self.programs[program.index()].node;
+        let own = |id: crate::node::InterfaceId| self.addresses[id.index()].contains(&endpoint.ip);
+        let Some(host) = self.nodes.host_mut(node) else { return Err(BindError::NotAvailable(endpoint.ip)) };
         let everywhere = endpoint.ip.is_unspecified() || endpoint.ip.is_loopback();
-        if !everywhere && !node.interfaces.iter().any(own) {
+        if !everywhere && !host.interfaces.iter().any(own) {
             return Err(BindError::NotAvailable(endpoint.ip));
         }
         if endpoint.port == 0 {
@@ -231,10 +233,7 @@ impl<P: Program> Simulator<P> {
     }
 
     fn host(&self, program: ProgramId) -> Option<&Host> {
-        match &self.nodes[self.programs[program.index()].node.index()].kind {
-            Kind::Host(host) => Some(host),
-            Kind::Nat(_) => None,
-        }
+        self.nodes.host(self.programs[program.index()].node)
     }
 
     /// Puts a router's or host's own error under way.

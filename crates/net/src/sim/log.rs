@@ -6,7 +6,7 @@ use natbed_packet::{Datagram, Endpoint, Family};
 use super::{Message, Packet, Simulator};
 use crate::endpoint::Program;
 use crate::fault::Fault;
-use crate::node::{Kind, NodeId, ProgramId};
+use crate::node::{InterfaceId, NodeId, ProgramId};
 use crate::route::Hop;
 use crate::trace::{Direction, DropReason, Event, NextHop, PacketId, Place, Record};
 
@@ -14,12 +14,10 @@ impl<P: Program> Simulator<P> {
     /// Keeps an event log from now on.
     pub fn record(&mut self) {
         self.log.get_or_insert_default();
-        for node in &mut self.nodes {
-            if let Kind::Nat(middlebox) = &mut node.kind {
-                middlebox.v4.nat.observe(true);
-                if let Some(firewall) = &mut middlebox.v6 {
-                    firewall.nat.observe(true);
-                }
+        for middlebox in self.nodes.middleboxes_mut() {
+            middlebox.v4.nat.observe(true);
+            if let Some(firewall) = &mut middlebox.v6 {
+                firewall.nat.observe(true);
             }
         }
     }
@@ -140,7 +138,7 @@ impl<P: Program> Simulator<P> {
 
     pub(super) fn log_expired(&mut self, node: NodeId, family: Family) {
         loop {
-            let Kind::Nat(middlebox) = &mut self.nodes[node.index()].kind else { return };
+            let Some(middlebox) = self.nodes.middlebox_mut(node) else { return };
             let Some(event) = middlebox.engine_mut(family).and_then(|engine| engine.nat.poll_event()) else {
                 return;
             };
@@ -194,18 +192,17 @@ impl<P: Program> Simulator<P> {
 
     fn next_hop(&self, place: Place, datagram: &Datagram) -> NextHop {
         let Place::Node(node) = place else { return NextHop::Network };
-        let interfaces = &self.nodes[node.index()].interfaces;
-        let mut interfaces = interfaces.iter().map(|id| &self.interfaces[id.index()]);
-        let to_itself = |address| interfaces.clone().any(|interface| interface.addresses.contains(address));
+        let mut interfaces = self.nodes.interfaces(node).iter();
+        let has = |id: InterfaceId, address| self.addresses[id.index()].contains(address);
+        let to_itself = |address| interfaces.clone().any(|id| has(id, address));
         if datagram.destination.is_loopback() || to_itself(&datagram.destination) {
             return NextHop::Loopback;
         }
-        let Some(interface) = interfaces.find(|interface| interface.addresses.contains(&datagram.source))
-        else {
+        let Some(own) = interfaces.find(|id| has(*id, &datagram.source)) else {
             return NextHop::Network;
         };
-        let network = interface.network;
-        match (self.routes.look_up(network, datagram.destination), self.networks[network.index()].gateway) {
+        let network = self.interfaces[own.index()].network;
+        match (self.routes.look_up(network, datagram.destination), self.routes.gateway(network)) {
             (Hop::Station(station), _) if network.index() != 0 => {
                 NextHop::Direct(self.interfaces[station.index()].node)
             }

@@ -12,8 +12,8 @@ use slab::Slab;
 use super::{Counts, Event, Simulator, Slot};
 use crate::endpoint::Program;
 use crate::fault::Fault;
-use crate::link::Direction;
-use crate::node::{Engine, Host, Interface, InterfaceId, Kind, Middlebox, Network, Node, NodeId, ProgramId};
+use crate::link::Link;
+use crate::node::{Engine, Host, Interface, InterfaceId, Middlebox, Network, NodeId, Nodes, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::small::List;
@@ -28,10 +28,14 @@ impl<P: Program> Simulator<P> {
             now: Timestamp::ZERO,
             seed,
             queue: Queue::new(),
-            nodes: Vec::with_capacity(topology.nodes.len()),
+            nodes: Nodes::with_capacity(
+                topology.nodes.len(),
+                topology.nodes.iter().filter(|node| node.nat.is_some()).count(),
+            ),
             networks: Vec::with_capacity(topology.networks.len()),
             interfaces: Vec::with_capacity(topology.interfaces.len()),
-            routes: Routes::default(),
+            addresses: Vec::with_capacity(topology.interfaces.len()),
+            routes: Routes::with_capacity(topology.networks.len()),
             programs: Vec::new(),
             packets: Slab::new(),
             messages: Slab::new(),
@@ -51,12 +55,17 @@ impl<P: Program> Simulator<P> {
             simulator.routes.add_prefix(network, prefix, interface);
         }
         for (spec, inside) in topology.nodes.iter().zip(plan.inside) {
-            let kind = match &spec.nat {
-                None => Kind::Host(Host::new(&mut stream(seed, &spec.name, "ports"))),
-                Some(nat) => Kind::Nat(Box::new(middlebox(topology, spec, nat, &inside, seed)?)),
-            };
-            let (name, interfaces) = (spec.name.clone(), List::new(&spec.interfaces));
-            simulator.nodes.push(Node { name, kind, interfaces });
+            let name = spec.name.clone();
+            match &spec.nat {
+                None => {
+                    let host = Host::new(&spec.interfaces, &mut stream(seed, &name, "ports"));
+                    simulator.nodes.add_host(name, host);
+                }
+                Some(nat) => {
+                    let (middlebox, external) = middlebox(topology, spec, nat, &inside, seed)?;
+                    simulator.nodes.add_nat(name, middlebox, external);
+                }
+            }
         }
         Ok(simulator)
     }
@@ -66,9 +75,7 @@ impl<P: Program> Simulator<P> {
         let id = ProgramId::from_len(self.programs.len());
         let (counts, wake_at) = (Counts::default(), Timestamp::MAX);
         self.programs.push(Slot { program, node: host, wake_at, counts, counting: true });
-        if let Kind::Host(host) = &mut self.nodes[host.index()].kind {
-            host.programs.push(id);
-        }
+        self.nodes.apart_mut(host).programs.push(id);
         id
     }
 
@@ -102,11 +109,9 @@ impl<P: Program> Simulator<P> {
 
     fn add_networks(&mut self, topology: &Topology, plan: &Plan) {
         for (spec, gateway) in topology.networks.iter().zip(&plan.gateways) {
-            self.routes.add_network(&spec.prefixes);
-            let (name, router) = (spec.name.clone(), spec.router.clone());
             let within = |address: &IpAddr| spec.prefixes.iter().any(|prefix| prefix.contains(*address));
-            let router_within = router.iter().all(within);
-            self.networks.push(Network { name, gateway: *gateway, router, router_within });
+            self.routes.add_network(&spec.prefixes, *gateway, spec.router.iter().all(within));
+            self.networks.push(Network { name: spec.name.clone(), router: spec.router.clone() });
         }
     }
 
@@ -127,23 +132,22 @@ impl<P: Program> Simulator<P> {
             self.interfaces.push(Interface {
                 node: spec.node,
                 network: spec.network,
-                addresses: spec.addresses.clone(),
-                up: Direction::new(spec.link, up),
-                down: Direction::new(spec.link, down),
+                link: Link::new(spec.link, [up, down]),
             });
+            self.addresses.push(spec.addresses.clone());
         }
         Ok(())
     }
 }
 
-/// The engines of a NAT: IPv4 with its behaviour, IPv6 routed or firewalled.
+/// The engines of a NAT, IPv4 with its behaviour, IPv6 routed or firewalled; and its external addresses.
 fn middlebox(
     topology: &Topology,
     spec: &NodeSpec,
     nat: &NatSpec,
     inside: &[Prefix],
     seed: u64,
-) -> Result<Middlebox, TopologyError> {
+) -> Result<(Middlebox, Vec<IpAddr>), TopologyError> {
     let of_family = |family| inside.iter().copied().filter(move |prefix| prefix.family() == family).collect();
     let uplinks = spec.interfaces.iter().flat_map(|id| &topology.interfaces[id.index()].addresses);
     let (external, internal): (Vec<IpAddr>, Vec<Prefix>) = match nat.behavior.kind {
@@ -157,11 +161,12 @@ fn middlebox(
     let engine = |behavior: &Behavior, external: Vec<IpAddr>, internal, purpose: &str| {
         let config = Config { behavior: behavior.clone(), external, internal };
         Nat::new(config, stream(seed, &spec.name, purpose))
-            .map(|nat| Engine { nat, wake_at: Timestamp::MAX })
+            .map(|nat| Engine { wake_at: Timestamp::MAX, nat })
             .map_err(|error| TopologyError::Nat(spec.name.clone(), error))
     };
     let v4 = engine(&nat.behavior, external.clone(), internal, "nat")?;
     let ipv6 = |behavior| engine(behavior, Vec::new(), of_family(Family::V6), "firewall6");
     let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?.map(Box::new);
-    Ok(Middlebox { inner: List::new(&nat.inner), external, v4, v6 })
+    let (interfaces, inner) = (List::new(&spec.interfaces), List::new(&nat.inner));
+    Ok((Middlebox { interfaces, inner, v6, v4 }, external))
 }
