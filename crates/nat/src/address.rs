@@ -20,6 +20,8 @@ pub(crate) trait Address:
     fn fold(self) -> u64;
     /// How many places after `base` it comes, where that is little.
     fn offset(self, base: Self) -> usize;
+    /// The address so many places after.
+    fn after(self, places: u16) -> Self;
     /// Whether no router forwards packets from or to it.
     fn is_martian(self) -> bool;
     /// The bits of `prefix`'s network part.
@@ -46,6 +48,10 @@ impl Address for u32 {
 
     fn offset(self, base: Self) -> usize {
         self.wrapping_sub(base) as usize
+    }
+
+    fn after(self, places: u16) -> Self {
+        self.wrapping_add(places.into())
     }
 
     /// This network, loopback, link-local, multicast and broadcast (RFC 6890). Class E is not: simulated networks
@@ -87,6 +93,10 @@ impl Address for u128 {
         usize::try_from(self.wrapping_sub(base)).unwrap_or(usize::MAX)
     }
 
+    fn after(self, places: u16) -> Self {
+        self.wrapping_add(places.into())
+    }
+
     /// Unspecified, loopback, IPv4-mapped, link-local and multicast (RFC 6890).
     fn is_martian(self) -> bool {
         self <= 1 || self >> 32 == 0xffff || self >> 118 == 0xfe80 >> 6 || self >> 120 == 0xff
@@ -123,27 +133,42 @@ impl<A: Address> Socket<A> {
     }
 }
 
-/// A set of address blocks.
+/// A set of address blocks, each a network and its mask, the first of them in place.
 #[derive(Clone, Debug)]
-pub(crate) struct Blocks<A>(Vec<(A, A)>);
+pub(crate) struct Blocks<A> {
+    first: Option<(A, A)>,
+    rest: Option<Box<Rest<A>>>,
+}
+
+/// Behind a pointer of one word.
+#[derive(Clone, Debug)]
+struct Rest<A>(Vec<(A, A)>);
 
 impl<A: Address> Blocks<A> {
     /// The blocks of `prefixes`; `None` if one is of the other family.
     pub(crate) fn new(prefixes: &[Prefix]) -> Option<Self> {
         let block = |prefix: &Prefix| Some((A::from_ip(prefix.network())?, A::mask(*prefix)));
-        prefixes.iter().map(block).collect::<Option<_>>().map(Self)
+        let blocks: Vec<_> = prefixes.iter().map(block).collect::<Option<_>>()?;
+        let (first, rest) =
+            blocks.split_first().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
+        Some(Self { first, rest: (!rest.is_empty()).then(|| Box::new(Rest(rest.to_vec()))) })
     }
 
+    #[inline]
     pub(crate) fn contains(&self, ip: A) -> bool {
-        self.0.iter().any(|(network, mask)| ip & *mask == *network)
+        let holds = |(network, mask): &(A, A)| ip & *mask == *network;
+        self.first.as_ref().is_some_and(holds)
+            || self.rest.as_ref().is_some_and(|rest| rest.0.iter().any(holds))
     }
 
     /// Each from its first address to its last.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<A>> {
-        self.0.iter().map(|(network, mask)| *network..=*network ^ (*mask ^ A::ONES))
+        let rest = self.rest.as_ref().map_or(&[][..], |rest| &rest.0);
+        self.first.iter().chain(rest).map(|(network, mask)| *network..=*network ^ (*mask ^ A::ONES))
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
     }
 }

@@ -1,6 +1,7 @@
 //! Basic NAT (RFC 3022 section 3): an external address for each internal host, no port touched, no table.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use natbed_packet::{Datagram, Family, Icmp, Prefix, Transport};
@@ -13,7 +14,7 @@ use crate::outcome::{DropReason, Forward, Outcome};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Basic {
-    pub(crate) behavior: Behavior,
+    pub(crate) behavior: Arc<Behavior>,
     hosts: Vec<IpAddr>,
     external_of: HashMap<IpAddr, IpAddr, FxBuildHasher>,
     internal_of: HashMap<IpAddr, IpAddr, FxBuildHasher>,
@@ -21,7 +22,7 @@ pub(crate) struct Basic {
 
 impl Basic {
     pub(crate) fn new(
-        behavior: Behavior,
+        behavior: Arc<Behavior>,
         external: &[IpAddr],
         internal: &[Prefix],
     ) -> Result<Self, ConfigError> {

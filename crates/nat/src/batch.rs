@@ -324,7 +324,7 @@ struct Usual {
 impl Usual {
     /// Packets from inside; `None` if a mapping alone does not tell what becomes of them.
     fn outbound(nat: &Translator<u32>) -> Option<Self> {
-        let Behavior { filtering, refresh, reply_mapping, .. } = nat.behavior;
+        let Behavior { filtering, refresh, reply_mapping, .. } = *nat.behavior;
         let noted = nat.filter_lifetime().is_none() || filtering == Filtering::EndpointIndependent;
         (noted && reply_mapping == ReplyMapping::Outbound).then(|| Self {
             key: nat.table.key().finer(filtering),
@@ -335,7 +335,7 @@ impl Usual {
 
     /// Packets from outside.
     fn inbound(nat: &Translator<u32>) -> Option<Self> {
-        let Behavior { kind, filtering, refresh, reply_mapping, .. } = nat.behavior;
+        let Behavior { kind, filtering, refresh, reply_mapping, .. } = *nat.behavior;
         let noted = nat.filter_lifetime().is_none() || filtering == Filtering::EndpointIndependent;
         let plain = nat.pool.span().is_some_and(|span| octets(&span).all(|octet| PLAIN[octet]));
         (noted && plain && kind == Kind::Nat && reply_mapping == ReplyMapping::Outbound).then(|| Self {

@@ -1,6 +1,7 @@
 //! The engine: packets in, packets out, and a table between.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use natbed_packet::{Datagram, Family, Prefix, Timestamp, Transport};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -10,6 +11,7 @@ use crate::address::Blocks;
 use crate::basic::Basic;
 use crate::batch::{self, Flow, Verdict};
 use crate::behavior::{Behavior, BehaviorError, Kind};
+use crate::nat_type::NatType;
 use crate::outcome::{DropReason, Forward, LateReply, MappingId, Outcome};
 use crate::pool::Pool;
 use crate::translator::Translator;
@@ -76,7 +78,7 @@ pub struct Nat {
     reason = "nearly all are of the large one, and save a pointer to follow"
 )]
 enum Machine {
-    Router(Behavior),
+    Router(Arc<Behavior>),
     Static(Basic),
     V4(Translator<u32>),
     /// Apart, as it is larger.
@@ -84,26 +86,37 @@ enum Machine {
 }
 
 impl Nat {
-    /// A NAT with an empty table, drawing ports from `rng`.
+    /// A NAT with an empty table, drawing ports from `rng`. Where there are many of one behaviour, [`NatType::nat`] has
+    /// them share it.
     pub fn new(config: Config, rng: Xoshiro256PlusPlus) -> Result<Self, ConfigError> {
-        config.behavior.validate()?;
-        let family = family_of(&config)?;
         let Config { behavior, external, internal } = config;
-        let translates = matches!(behavior.kind, Kind::Nat | Kind::Static);
+        NatType::new(behavior)?.nat(&external, &internal, rng)
+    }
+
+    pub(crate) fn of_type(
+        nat_type: &NatType,
+        external: &[IpAddr],
+        internal: &[Prefix],
+        rng: Xoshiro256PlusPlus,
+    ) -> Result<Self, ConfigError> {
+        let family = family_of(external, internal)?;
+        let nat_type = nat_type.clone();
+        let kind = nat_type.behavior.kind;
+        let translates = matches!(kind, Kind::Nat | Kind::Static);
         if translates && external.is_empty() {
             return Err(ConfigError::NoExternal);
         }
         if !translates && !external.is_empty() {
             return Err(ConfigError::ExternalUnused);
         }
-        let machine = match (behavior.kind, family) {
-            (Kind::None | Kind::UdpBlocked | Kind::TcpOnly, _) => Machine::Router(behavior),
-            (Kind::Static, _) => Machine::Static(Basic::new(behavior, &external, &internal)?),
+        let machine = match (kind, family) {
+            (Kind::None | Kind::UdpBlocked | Kind::TcpOnly, _) => Machine::Router(nat_type.behavior),
+            (Kind::Static, _) => Machine::Static(Basic::new(nat_type.behavior, external, internal)?),
             (Kind::Nat | Kind::Firewall, Family::V4) => {
-                Machine::V4(Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng))
+                Machine::V4(Translator::new(nat_type, Pool::new(external)?, blocks(internal)?, rng))
             }
             (Kind::Nat | Kind::Firewall, Family::V6) => {
-                let translator = Translator::new(behavior, Pool::new(&external)?, blocks(&internal)?, rng);
+                let translator = Translator::new(nat_type, Pool::new(external)?, blocks(internal)?, rng);
                 Machine::V6(Box::new(translator))
             }
         };
@@ -131,7 +144,7 @@ impl Nat {
     }
 
     /// What the NAT does.
-    pub const fn behavior(&self) -> &Behavior {
+    pub fn behavior(&self) -> &Behavior {
         match &self.machine {
             Machine::Router(behavior) => behavior,
             Machine::Static(basic) => &basic.behavior,
@@ -292,9 +305,9 @@ const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-fn family_of(config: &Config) -> Result<Family, ConfigError> {
-    let external = config.external.iter().map(|ip| Family::of(*ip));
-    let mut families = external.chain(config.internal.iter().map(|prefix| prefix.family()));
+fn family_of(external: &[IpAddr], internal: &[Prefix]) -> Result<Family, ConfigError> {
+    let external = external.iter().map(|ip| Family::of(*ip));
+    let mut families = external.chain(internal.iter().map(|prefix| prefix.family()));
     let family = families.next().unwrap_or(Family::V4);
     if families.all(|other| other == family) { Ok(family) } else { Err(ConfigError::MixedFamilies) }
 }

@@ -8,9 +8,22 @@ use rustc_hash::FxBuildHasher;
 
 use crate::address::{Address, Socket};
 
-/// Remotes that a mapping has sent to. Under address-dependent filtering their port is 0.
+/// Remotes that a mapping has sent to. Under address-dependent filtering their port is 0. Nearly always they are few and
+/// live as long as the mapping, and then they stand in place.
 #[derive(Clone, Debug)]
 pub(crate) struct RemoteSet<A> {
+    few: [Socket<A>; FEW],
+    /// How many of those there are.
+    count: u8,
+    /// All of them where they are more, or expire one by one.
+    many: Option<Box<Many<A>>>,
+}
+
+/// The most remotes in place.
+const FEW: usize = 2;
+
+#[derive(Clone, Debug)]
+struct Many<A> {
     remotes: Vec<Socket<A>>,
     /// When each expires, where they expire one by one.
     expiries: Vec<u64>,
@@ -18,9 +31,9 @@ pub(crate) struct RemoteSet<A> {
     places: Option<HashMap<Socket<A>, u32, FxBuildHasher>>,
 }
 
-impl<A> Default for RemoteSet<A> {
+impl<A: Address> Default for RemoteSet<A> {
     fn default() -> Self {
-        Self { remotes: Vec::new(), expiries: Vec::new(), places: None }
+        Self { few: [Socket::default(); FEW], count: 0, many: None }
     }
 }
 
@@ -29,12 +42,60 @@ const SCANNED: usize = 64;
 
 impl<A: Address> RemoteSet<A> {
     /// Whether `remote` is in the set and has not expired.
+    #[inline]
     pub(crate) fn permits(&self, remote: Socket<A>, now: u64) -> bool {
-        self.place(remote).is_some_and(|place| self.is_live(place, now))
+        match &self.many {
+            None => self.few().contains(&remote),
+            Some(many) => many.place(remote).is_some_and(|place| many.is_live(place, now)),
+        }
     }
 
     /// Permits `remote` until `expires`, or for as long as the set lives. Returns whether it was not permitted.
+    #[inline]
     pub(crate) fn permit(&mut self, remote: Socket<A>, now: u64, expires: Option<u64>) -> bool {
+        if self.many.is_some() || expires.is_some() {
+            return self.many().permit(remote, now, expires);
+        }
+        if self.few().contains(&remote) {
+            return false;
+        }
+        match self.few.get_mut(usize::from(self.count)) {
+            Some(room) => {
+                *room = remote;
+                self.count += 1;
+                true
+            }
+            None => self.many().permit(remote, now, expires),
+        }
+    }
+
+    fn few(&self) -> &[Socket<A>] {
+        &self.few[..usize::from(self.count)]
+    }
+
+    /// Moves those in place out of it.
+    fn many(&mut self) -> &mut Many<A> {
+        let remotes = &self.few[..usize::from(self.count)];
+        self.count = 0;
+        self.many.get_or_insert_with(|| {
+            Box::new(Many { remotes: remotes.to_vec(), expiries: Vec::new(), places: None })
+        })
+    }
+
+    /// The live remotes and when each expires; `None`: with the set.
+    pub(crate) fn live(&self, now: u64) -> impl Iterator<Item = (Socket<A>, Option<u64>)> {
+        let few = self.few().iter().map(|remote| (*remote, None));
+        few.chain(self.many.iter().flat_map(move |many| many.live(now)))
+    }
+
+    /// Octets on the heap.
+    pub(crate) fn allocated(&self) -> usize {
+        self.many.as_ref().map_or(0, |many| size_of::<Many<A>>() + many.allocated())
+    }
+}
+
+impl<A: Address> Many<A> {
+    fn permit(&mut self, remote: Socket<A>, now: u64, expires: Option<u64>) -> bool {
         let Some(place) = self.place(remote) else {
             self.add(remote, now, expires);
             return true;
@@ -46,15 +107,13 @@ impl<A: Address> RemoteSet<A> {
         expired
     }
 
-    /// The live remotes and when each expires; `None`: with the set.
-    pub(crate) fn live(&self, now: u64) -> impl Iterator<Item = (Socket<A>, Option<u64>)> {
+    fn live(&self, now: u64) -> impl Iterator<Item = (Socket<A>, Option<u64>)> {
         let live = move |(place, _): &(usize, _)| self.is_live(*place, now);
         let expires = |place: usize| self.expiries.get(place).copied();
         self.remotes.iter().enumerate().filter(live).map(move |(place, remote)| (*remote, expires(place)))
     }
 
-    /// Octets on the heap.
-    pub(crate) fn allocated(&self) -> usize {
+    fn allocated(&self) -> usize {
         self.remotes.capacity() * size_of::<Socket<A>>()
             + self.expiries.capacity() * size_of::<u64>()
             + self.places.as_ref().map_or(0, HashMap::allocation_size)

@@ -8,11 +8,14 @@ use crate::engine::ConfigError;
 
 /// The addresses, each with a place that mappings refer to.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Pool<A> {
-    addresses: Vec<A>,
     /// The first address, and how many follow one another from it on, itself among them.
     first: A,
     run: u16,
+    /// Whether there are others.
+    scattered: bool,
+    addresses: Vec<A>,
     /// The addresses in order, with their places; none where each follows the one before.
     sorted: Vec<(A, u16)>,
 }
@@ -35,7 +38,8 @@ impl<A: Address> Pool<A> {
                 if run == addresses.len() && addresses.is_sorted() {
                     sorted = Vec::new();
                 }
-                Ok(Self { first, run: u16::try_from(run).unwrap_or(u16::MAX), addresses, sorted })
+                let (scattered, run) = (run < addresses.len(), u16::try_from(run).unwrap_or(u16::MAX));
+                Ok(Self { first, run, scattered, addresses, sorted })
             }
         }
     }
@@ -44,14 +48,18 @@ impl<A: Address> Pool<A> {
         u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
     }
 
+    #[inline]
     pub(crate) fn get(&self, place: u16) -> Option<A> {
+        if place < self.run {
+            return Some(self.first.after(place));
+        }
         self.addresses.get(usize::from(place)).copied()
     }
 
     /// The place of `ip`. Pools are mostly ranges, where it is the distance from the first address.
     #[inline]
     pub(crate) fn place(&self, ip: A) -> Option<u16> {
-        self.place_in_run(ip).or_else(|| self.search(ip))
+        self.place_in_run(ip).or_else(|| if self.scattered { self.search(ip) } else { None })
     }
 
     /// The same for the addresses that follow one another from the first on; `None` for others.

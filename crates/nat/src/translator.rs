@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use natbed_packet::Protocol;
 use rand::RngExt;
@@ -9,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::address::{Address, Blocks, Socket};
 use crate::behavior::{Behavior, Filtering, Kind, Mapping};
+use crate::nat_type::NatType;
 use crate::outcome::{Drop, DropReason, Forward};
 use crate::packet::Packet;
 use crate::pool::Pool;
@@ -24,28 +26,30 @@ mod lifecycle;
 mod receive;
 mod send;
 
-/// A NAT or firewall of one address family.
+/// A NAT or firewall of one address family. What every packet reads comes first and lies together, as a network has
+/// thousands of NATs that take turns; what only new mappings need comes last.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Translator<A> {
-    pub(crate) behavior: Behavior,
-    pub(crate) pool: Pool<A>,
-    pub(crate) table: Table<A>,
+    /// The latest time that was told.
+    latest: u64,
+    pub(crate) behavior: Arc<Behavior>,
+    timers: Arc<Timers>,
     pub(crate) sessions: Sessions<A>,
     /// Absent before the first TCP segment.
     pub(crate) connections: Option<Box<Connections<A>>>,
     pub(crate) held_syns: HeldSyns<A>,
+    inside: Blocks<A>,
+    observed: bool,
+    pub(crate) table: Table<A>,
+    pub(crate) pool: Pool<A>,
     /// Present where opening mappings is limited.
     rates: Option<Box<Rates<A>>>,
-    inside: Blocks<A>,
-    timers: Timers,
     /// The port that was chosen last for each protocol.
     cursors: [Option<u16>; 3],
     /// The place of the external address to give to the next host.
     next_place: u16,
     rng: Xoshiro256PlusPlus,
-    /// The latest time that was told.
-    latest: u64,
-    observed: bool,
     pub(crate) events: VecDeque<Event>,
 }
 
@@ -71,12 +75,11 @@ pub(crate) type Refusal = (DropReason, Option<u32>);
 
 impl<A: Address> Translator<A> {
     pub(crate) fn new(
-        behavior: Behavior,
+        NatType { behavior, timers }: NatType,
         pool: Pool<A>,
         inside: Blocks<A>,
         mut rng: Xoshiro256PlusPlus,
     ) -> Self {
-        let timers = Timers::new(&behavior);
         let shape = Shape::new(&behavior, usize::from(pool.len()), &timers);
         Self {
             table: Table::new(key_of(&behavior), shape, rng.random()),

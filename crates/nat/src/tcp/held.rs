@@ -12,11 +12,13 @@ const SILENCE: u64 = 6_000_000_000;
 /// The most SYNs that are held; beyond them, one is never answered.
 const MOST: usize = 256;
 
+/// Nearly all NATs never hold one, and then there is nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldSyns<A> {
-    /// In the order in which they came.
-    syns: VecDeque<Held<A>>,
-}
+pub(crate) struct HeldSyns<A>(Option<Box<Queue<A>>>);
+
+/// In the order in which they came.
+#[derive(Clone, Debug)]
+struct Queue<A>(VecDeque<Held<A>>);
 
 #[derive(Clone, Debug)]
 struct Held<A> {
@@ -28,42 +30,49 @@ struct Held<A> {
 
 impl<A> Default for HeldSyns<A> {
     fn default() -> Self {
-        Self { syns: VecDeque::new() }
+        Self(None)
     }
 }
 
 impl<A: PartialEq> HeldSyns<A> {
     /// Holds a SYN; one that was sent again is answered once.
     pub(crate) fn hold(&mut self, now: u64, remote: Socket<A>, external: Socket<A>, syn: &Datagram) {
-        let known = self.syns.iter().any(|held| held.remote == remote && held.external == external);
-        if !known && self.syns.len() < MOST {
+        let Queue(syns) = &mut **self.0.get_or_insert_with(|| Box::new(Queue(VecDeque::new())));
+        let known = syns.iter().any(|held| held.remote == remote && held.external == external);
+        if !known && syns.len() < MOST {
             let (answer_at, syn) = (now.saturating_add(SILENCE), syn.clone());
-            self.syns.push_back(Held { answer_at, remote, external, syn });
+            syns.push_back(Held { answer_at, remote, external, syn });
         }
     }
 
     /// Forgets the SYN of a connection for which one has come from inside.
     pub(crate) fn forget(&mut self, remote: &Socket<A>, external: &Socket<A>) {
-        self.syns.retain(|held| held.remote != *remote || held.external != *external);
+        if let Some(Queue(syns)) = self.0.as_deref_mut() {
+            syns.retain(|held| held.remote != *remote || held.external != *external);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.syns.is_empty()
+        self.0.as_deref().is_none_or(|Queue(syns)| syns.is_empty())
     }
 
     /// The next SYN whose silence is over.
     pub(crate) fn pop(&mut self, now: u64) -> Option<Datagram> {
-        self.syns.front().filter(|held| held.answer_at <= now)?;
-        self.syns.pop_front().map(|held| held.syn)
+        let Queue(syns) = self.0.as_deref_mut()?;
+        syns.front().filter(|held| held.answer_at <= now)?;
+        syns.pop_front().map(|held| held.syn)
     }
 
     /// When the next silence after `now` is over.
+    #[inline]
     pub(crate) fn next_due(&self, now: u64) -> Option<u64> {
-        self.syns.iter().map(|held| held.answer_at).find(|due| now < *due)
+        self.0.as_ref()?.0.iter().map(|held| held.answer_at).find(|due| now < *due)
     }
 
     /// Octets on the heap.
     pub(crate) fn allocated(&self) -> usize {
-        self.syns.capacity() * size_of::<Held<A>>()
+        self.0
+            .as_deref()
+            .map_or(0, |Queue(syns)| size_of::<Queue<A>>() + syns.capacity() * size_of::<Held<A>>())
     }
 }

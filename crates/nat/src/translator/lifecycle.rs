@@ -120,7 +120,7 @@ impl<A: Address> Translator<A> {
         self.latest
     }
 
-    pub(crate) const fn filter_lifetime(&self) -> Option<u64> {
+    pub(crate) fn filter_lifetime(&self) -> Option<u64> {
         self.timers.filter
     }
 

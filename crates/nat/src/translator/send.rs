@@ -68,7 +68,7 @@ impl<A: Address> Translator<A> {
 
     /// The deadlines that a refresh gives by now: to a mapping that has let nothing in, and to another.
     #[inline]
-    pub(crate) const fn deadlines(&self, protocol: Protocol) -> [u64; 2] {
+    pub(crate) fn deadlines(&self, protocol: Protocol) -> [u64; 2] {
         let Lifetimes { first, replied } = self.timers.of(protocol);
         [self.latest.saturating_add(first), self.latest.saturating_add(replied)]
     }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use natbed_nat::behavior::{Behavior, Kind as NatKind};
-use natbed_nat::{Config, Nat};
+use natbed_nat::behavior::{Behavior, BehaviorError, Kind as NatKind};
+use natbed_nat::{ConfigError, NatType};
 use natbed_packet::{Family, Prefix, Timestamp};
 use slab::Slab;
 
@@ -54,6 +54,7 @@ impl<P: Program> Simulator<P> {
         for (network, prefix, interface) in plan.routes {
             simulator.routes.add_prefix(network, prefix, interface);
         }
+        let mut types = Types::default();
         for (spec, inside) in topology.nodes.iter().zip(plan.inside) {
             let name = spec.name.clone();
             match &spec.nat {
@@ -62,7 +63,7 @@ impl<P: Program> Simulator<P> {
                     simulator.nodes.add_host(name, host);
                 }
                 Some(nat) => {
-                    let (middlebox, external) = middlebox(topology, spec, nat, &inside, seed)?;
+                    let (middlebox, external) = middlebox(topology, spec, nat, &inside, seed, &mut types)?;
                     simulator.nodes.add_nat(name, middlebox, external);
                 }
             }
@@ -147,8 +148,11 @@ fn middlebox(
     nat: &NatSpec,
     inside: &[Prefix],
     seed: u64,
+    types: &mut Types,
 ) -> Result<(Middlebox, Vec<IpAddr>), TopologyError> {
-    let of_family = |family| inside.iter().copied().filter(move |prefix| prefix.family() == family).collect();
+    let of_family = |family| -> Vec<Prefix> {
+        inside.iter().copied().filter(|prefix| prefix.family() == family).collect()
+    };
     let uplinks = spec.interfaces.iter().flat_map(|id| &topology.interfaces[id.index()].addresses);
     let (external, internal): (Vec<IpAddr>, Vec<Prefix>) = match nat.behavior.kind {
         NatKind::Static if !nat.one_to_one.is_empty() => {
@@ -158,15 +162,37 @@ fn middlebox(
         NatKind::Nat => (uplinks.copied().filter(IpAddr::is_ipv4).collect(), of_family(Family::V4)),
         _ => (Vec::new(), of_family(Family::V4)),
     };
-    let engine = |behavior: &Behavior, external: Vec<IpAddr>, internal, purpose: &str| {
-        let config = Config { behavior: behavior.clone(), external, internal };
-        Nat::new(config, stream(seed, &spec.name, purpose))
+    let mut engine = |behavior: &Behavior, external: &[IpAddr], internal: &[Prefix], purpose: &str| {
+        let rng = stream(seed, &spec.name, purpose);
+        let nat_type = types.of(behavior).map_err(ConfigError::from);
+        nat_type
+            .and_then(|nat_type| nat_type.nat(external, internal, rng))
             .map(|nat| Engine { wake_at: Timestamp::MAX, nat })
             .map_err(|error| TopologyError::Nat(spec.name.clone(), error))
     };
-    let v4 = engine(&nat.behavior, external.clone(), internal, "nat")?;
-    let ipv6 = |behavior| engine(behavior, Vec::new(), of_family(Family::V6), "firewall6");
+    let v4 = engine(&nat.behavior, &external, &internal, "nat")?;
+    let ipv6 = |behavior| engine(behavior, &[], &of_family(Family::V6), "firewall6");
     let v6 = nat.ipv6.as_ref().map(ipv6).transpose()?.map(Box::new);
     let (interfaces, inner) = (List::new(&spec.interfaces), List::new(&nat.inner));
     Ok((Middlebox { interfaces, inner, v6, v4 }, external))
+}
+
+/// The types of NAT that were met last, so that NATs of one type share it.
+#[derive(Default)]
+struct Types(VecDeque<NatType>);
+
+impl Types {
+    /// Where every NAT has a type of its own, no more than that are compared with each.
+    const MOST: usize = 32;
+
+    fn of(&mut self, behavior: &Behavior) -> Result<&NatType, BehaviorError> {
+        match self.0.iter().position(|known| known.behavior() == behavior) {
+            Some(place) => Ok(&self.0[place]),
+            None => {
+                self.0.truncate(Self::MOST - 1);
+                self.0.push_front(NatType::new(behavior.clone())?);
+                Ok(&self.0[0])
+            }
+        }
+    }
 }
