@@ -13,10 +13,14 @@ pub(crate) struct Pool<A> {
     /// The first address, and how many follow one another from it on, itself among them.
     first: A,
     run: u16,
-    /// Whether there are others.
-    scattered: bool,
+    /// All addresses, unless each follows the one before.
+    scattered: Option<Box<Scattered<A>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Scattered<A> {
     addresses: Vec<A>,
-    /// The addresses in order, with their places; none where each follows the one before.
+    /// The addresses in order, with their places.
     sorted: Vec<(A, u16)>,
 }
 
@@ -29,37 +33,36 @@ impl<A: Address> Pool<A> {
         }
         let mut sorted: Vec<(A, u16)> = addresses.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
-        match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(ConfigError::DuplicateExternal(pair[0].0.to_ip())),
-            None => {
-                let first = addresses.first().copied().unwrap_or_default();
-                let run =
-                    addresses.iter().zip(0..).take_while(|(ip, place)| ip.offset(first) == *place).count();
-                if run == addresses.len() && addresses.is_sorted() {
-                    sorted = Vec::new();
-                }
-                let (scattered, run) = (run < addresses.len(), u16::try_from(run).unwrap_or(u16::MAX));
-                Ok(Self { first, run, scattered, addresses, sorted })
-            }
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(ConfigError::DuplicateExternal(pair[0].0.to_ip()));
         }
+        let first = addresses.first().copied().unwrap_or_default();
+        let run = addresses.iter().zip(0..).take_while(|(ip, place)| ip.offset(first) == *place).count();
+        let is_range = run == addresses.len() && addresses.is_sorted();
+        let scattered = (!is_range).then(|| Box::new(Scattered { addresses, sorted }));
+        Ok(Self { first, run: u16::try_from(run).unwrap_or(u16::MAX), scattered })
     }
 
     pub(crate) fn len(&self) -> u16 {
-        u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
+        self.scattered.as_ref().map_or(self.run, |all| u16::try_from(all.addresses.len()).unwrap_or(u16::MAX))
     }
 
     #[inline]
     pub(crate) fn get(&self, place: u16) -> Option<A> {
-        if place < self.run {
-            return Some(self.first.after(place));
+        match &self.scattered {
+            _ if place < self.run => Some(self.first.after(place)),
+            None => None,
+            Some(all) => all.addresses.get(usize::from(place)).copied(),
         }
-        self.addresses.get(usize::from(place)).copied()
     }
 
     /// The place of `ip`. Pools are mostly ranges, where it is the distance from the first address.
     #[inline]
     pub(crate) fn place(&self, ip: A) -> Option<u16> {
-        self.place_in_run(ip).or_else(|| if self.scattered { self.search(ip) } else { None })
+        match &self.scattered {
+            None => self.place_in_run(ip),
+            Some(all) => self.place_in_run(ip).or_else(|| all.place(ip)),
+        }
     }
 
     /// The same for the addresses that follow one another from the first on; `None` for others.
@@ -69,9 +72,28 @@ impl<A: Address> Pool<A> {
         if place < usize::from(self.run) { u16::try_from(place).ok() } else { None }
     }
 
-    /// The place of an address that is not among the first that follow one another.
+    /// From the lowest address to the highest, if there is one.
+    #[inline]
+    pub(crate) fn span(&self) -> Option<RangeInclusive<A>> {
+        match &self.scattered {
+            None => Some(self.first..=self.first.after(self.run.checked_sub(1)?)),
+            Some(all) => all.span(),
+        }
+    }
+
+    /// Octets on the heap.
+    pub(crate) fn allocated(&self) -> usize {
+        self.scattered.as_ref().map_or(0, |all| {
+            size_of::<Scattered<A>>()
+                + all.addresses.capacity() * size_of::<A>()
+                + all.sorted.capacity() * size_of::<(A, u16)>()
+        })
+    }
+}
+
+impl<A: Address> Scattered<A> {
     #[inline(never)]
-    fn search(&self, ip: A) -> Option<u16> {
+    fn place(&self, ip: A) -> Option<u16> {
         if !self.span()?.contains(&ip) {
             return None;
         }
@@ -79,17 +101,7 @@ impl<A: Address> Pool<A> {
         Some(self.sorted[found].1)
     }
 
-    /// From the lowest address to the highest, if there is one.
-    #[inline]
-    pub(crate) fn span(&self) -> Option<RangeInclusive<A>> {
-        match (self.sorted.first(), self.sorted.last()) {
-            (Some((first, _)), Some((last, _))) => Some(*first..=*last),
-            _ => Some(*self.addresses.first()?..=*self.addresses.last()?),
-        }
-    }
-
-    /// Octets on the heap.
-    pub(crate) fn allocated(&self) -> usize {
-        self.addresses.capacity() * size_of::<A>() + self.sorted.capacity() * size_of::<(A, u16)>()
+    fn span(&self) -> Option<RangeInclusive<A>> {
+        Some(self.sorted.first()?.0..=self.sorted.last()?.0)
     }
 }

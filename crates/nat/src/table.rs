@@ -34,9 +34,16 @@ pub(crate) struct Host {
     pub(crate) block: u16,
 }
 
-/// The table.
+/// The table. What look-ups read comes first, where no index is beside it.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Table<A> {
+    /// A time before which nothing expires.
+    next_due: u64,
+    large: Option<Box<Large<A>>>,
+    key: Key<A>,
+    shape: Shape,
+    sets: Vec<RemoteSet<A>>,
     records: Vec<Record<A>>,
     created: Vec<u64>,
     /// Links the free slots, and those on one spoke of the wheel.
@@ -46,16 +53,10 @@ pub(crate) struct Table<A> {
     /// How many of the live entries hold a port whose mapping has ended.
     held: u32,
     generation: u32,
-    sets: Vec<RemoteSet<A>>,
     free_sets: Vec<u32>,
-    /// A time before which nothing expires.
-    next_due: u64,
     mapping: Mapping,
-    key: Key<A>,
-    shape: Shape,
     /// Up to this many mappings are scanned.
     scanned: u32,
-    large: Option<Box<Large<A>>>,
 }
 
 impl<A: Address> Table<A> {

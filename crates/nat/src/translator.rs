@@ -40,9 +40,9 @@ pub(crate) struct Translator<A> {
     pub(crate) connections: Option<Box<Connections<A>>>,
     pub(crate) held_syns: HeldSyns<A>,
     inside: Blocks<A>,
+    pub(crate) pool: Pool<A>,
     observed: bool,
     pub(crate) table: Table<A>,
-    pub(crate) pool: Pool<A>,
     /// Present where opening mappings is limited.
     rates: Option<Box<Rates<A>>>,
     /// The port that was chosen last for each protocol.

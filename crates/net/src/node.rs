@@ -225,9 +225,9 @@ pub(crate) struct Binding {
 pub(crate) struct Middlebox {
     pub(crate) interfaces: List<InterfaceId>,
     pub(crate) inner: List<NetworkId>,
+    pub(crate) v4: Engine,
     /// Apart, as most have none.
     pub(crate) v6: Option<Box<Engine>>,
-    pub(crate) v4: Engine,
 }
 
 impl Middlebox {

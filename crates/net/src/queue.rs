@@ -16,6 +16,9 @@ pub(crate) struct Queue<T> {
     now: u64,
     occupied: [u64; LEVELS],
     slots: Vec<Slot<T>>,
+    /// Memory of slots that are empty now, the one that was in use last on top: the next slot takes it while it is in
+    /// the cache.
+    spare: Vec<VecDeque<(u64, T)>>,
     len: usize,
 }
 
@@ -30,7 +33,7 @@ struct Slot<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         let slots = (0..LEVELS * SLOTS).map(|_| Slot::new()).collect();
-        Self { now: 0, occupied: [0; LEVELS], slots, len: 0 }
+        Self { now: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), len: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -70,6 +73,9 @@ impl<T> Queue<T> {
             if place.events.is_empty() {
                 (place.first, place.last) = EMPTY;
                 self.occupied[level] &= !(1 << slot);
+                let mut events = std::mem::take(&mut place.events);
+                events.clear();
+                self.spare.push(events);
             }
             self.len -= 1;
             return Some((Timestamp::from_nanos(time), item));
@@ -87,14 +93,14 @@ impl<T> Queue<T> {
             self.occupied[0] |= 1 << lowest;
             let (lower, higher) = self.slots.split_at_mut(index);
             (lower[lowest].first, lower[lowest].last) = (first, last);
-            std::mem::swap(&mut lower[lowest].events, &mut higher[0].events);
+            lower[lowest].events = std::mem::take(&mut higher[0].events);
             return;
         }
         let mut events = std::mem::take(&mut self.slots[index].events);
         for (time, item) in events.drain(..) {
             self.place(time, item);
         }
-        self.slots[index].events = events;
+        self.spare.push(events);
     }
 
     fn place(&mut self, time: u64, item: T) {
@@ -105,6 +111,9 @@ impl<T> Queue<T> {
         let slot = &mut self.slots[level * SLOTS + slot];
         slot.first = slot.first.min(time);
         slot.last = slot.last.max(time);
+        if slot.events.capacity() == 0 {
+            slot.events = self.spare.pop().unwrap_or_default();
+        }
         slot.events.push_back((time, item));
     }
 }
