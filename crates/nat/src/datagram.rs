@@ -21,7 +21,7 @@ impl<A: Address> Translator<A> {
         self.translate(Origin::Outside, datagram).unwrap_or_else(Outcome::Drop)
     }
 
-    #[inline]
+    #[inline(always)]
     fn translate(&mut self, origin: Origin, datagram: &mut Datagram) -> Result<Outcome, Drop> {
         let source = A::from_ip(datagram.source).ok_or(DropReason::WrongFamily)?;
         let destination = A::from_ip(datagram.destination).ok_or(DropReason::WrongFamily)?;
@@ -61,6 +61,7 @@ impl<A: Address> Translator<A> {
         }
     }
 
+    #[inline(never)]
     fn translate_segment(
         &mut self,
         origin: Origin,
@@ -86,7 +87,7 @@ impl<A: Address> Translator<A> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn pass<P: Packet>(
         &mut self,
         packet: P,
@@ -100,6 +101,7 @@ impl<A: Address> Translator<A> {
         }
     }
 
+    #[inline(never)]
     fn pass_error(
         &self,
         origin: Origin,
@@ -129,6 +131,7 @@ impl<A: Address> Translator<A> {
     }
 }
 
+#[inline]
 fn readdress<A: Address>(datagram: &mut Datagram, passage: &Passage<A>) -> Outcome {
     (datagram.source, datagram.destination) = (passage.source.ip.to_ip(), passage.destination.ip.to_ip());
     outcome(passage.inside, passage.forward)

@@ -192,6 +192,7 @@ impl Nat {
 
     /// When to call [`Nat::handle_timeout`]: no later than the next reply is due or, if somebody observes, the next
     /// mapping expires. `None` if there is neither.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         match &self.machine {
             Machine::Router(_) | Machine::Static(_) => None,

@@ -109,8 +109,16 @@ impl Link {
         self.rest.config = config;
     }
 
-    /// Decides about a datagram of `size` octets that is put on the link at `now`.
+    /// When a datagram of `size` octets arrives that is put on the link at `now`; `None` where that takes more than a sum
+    /// to say, or it does not.
     #[inline]
+    pub(crate) fn arrival(&self, now: Timestamp, size: usize) -> Option<Timestamp> {
+        let fits = size <= usize::from(self.mtu);
+        (self.plain & self.up & fits)
+            .then(|| Timestamp::from_nanos(now.as_nanos().saturating_add(self.delay)))
+    }
+
+    /// Decides about a datagram of `size` octets that is put on the link at `now`.
     pub(crate) fn transmit(&mut self, way: Way, now: Timestamp, size: usize) -> Verdict {
         if !self.up {
             return Verdict::Drop(DropReason::LinkDown);
@@ -118,8 +126,7 @@ impl Link {
         if size > usize::from(self.mtu) {
             return Verdict::Drop(DropReason::TooBig);
         }
-        if self.plain {
-            let at = Timestamp::from_nanos(now.as_nanos().saturating_add(self.delay));
+        if let Some(at) = self.arrival(now, size) {
             return Verdict::Deliver { at, copy: None };
         }
         let Rest { config, ways } = &mut *self.rest;

@@ -14,6 +14,9 @@ const LEVELS: usize = 64_usize.div_ceil(DIGIT_BITS as usize);
 /// from where it stands, and events that all have one time go down together.
 pub(crate) struct Queue<T> {
     now: u64,
+    /// The levels that have events, a bit for each.
+    levels: u16,
+    /// The slots of each level that have events, a bit for each.
     occupied: [u64; LEVELS],
     slots: Vec<Slot<T>>,
     /// Memory of slots that are empty now, the one that was in use last on top: the next slot takes it while it is in
@@ -33,7 +36,7 @@ struct Slot<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         let slots = (0..LEVELS * SLOTS).map(|_| Slot::new()).collect();
-        Self { now: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), len: 0 }
+        Self { now: 0, levels: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), len: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -41,6 +44,7 @@ impl<T> Queue<T> {
     }
 
     /// Adds an event at `time`; the past counts as now.
+    #[inline]
     pub(crate) fn push(&mut self, time: Timestamp, item: T) {
         self.len += 1;
         self.place(time.as_nanos().max(self.now), item);
@@ -48,17 +52,24 @@ impl<T> Queue<T> {
 
     /// When the next event is.
     pub(crate) fn next_time(&self) -> Option<Timestamp> {
-        let level = self.occupied.iter().position(|bits| *bits != 0)?;
-        let slot = self.occupied[level].trailing_zeros() as usize;
+        let (level, slot) = self.first_slot()?;
         Some(Timestamp::from_nanos(self.slots[level * SLOTS + slot].first))
     }
 
+    /// The first slot that has events, on the lowest level that has any.
+    #[inline]
+    fn first_slot(&self) -> Option<(usize, usize)> {
+        let level = self.levels.trailing_zeros() as usize;
+        let slot = self.occupied.get(level)?.trailing_zeros() as usize;
+        Some((level, slot))
+    }
+
     /// Takes the next event unless it is later than `deadline`.
+    #[inline]
     pub(crate) fn pop_until(&mut self, deadline: Timestamp) -> Option<(Timestamp, T)> {
         let deadline = deadline.as_nanos();
         loop {
-            let level = self.occupied.iter().position(|bits| *bits != 0)?;
-            let slot = self.occupied[level].trailing_zeros() as usize;
+            let (level, slot) = self.first_slot()?;
             let place = &mut self.slots[level * SLOTS + slot];
             let time = place.first;
             if time > deadline {
@@ -71,48 +82,62 @@ impl<T> Queue<T> {
             }
             let (_, item) = place.events.pop_front()?;
             if place.events.is_empty() {
-                (place.first, place.last) = EMPTY;
-                self.occupied[level] &= !(1 << slot);
                 let mut events = std::mem::take(&mut place.events);
                 events.clear();
-                self.spare.push(events);
+                self.vacate(level, slot, events);
             }
             self.len -= 1;
             return Some((Timestamp::from_nanos(time), item));
         }
     }
 
-    /// Moves the events of a slot to lower levels, `now` being the earliest of their times.
-    fn lower(&mut self, level: usize, slot: usize) {
-        let index = level * SLOTS + slot;
+    /// Notes that a slot has no events any more, and keeps their memory.
+    fn vacate(&mut self, level: usize, slot: usize, memory: VecDeque<(u64, T)>) {
+        let place = &mut self.slots[level * SLOTS + slot];
+        (place.first, place.last) = EMPTY;
         self.occupied[level] &= !(1 << slot);
-        let Slot { first, last, .. } = self.slots[index];
-        (self.slots[index].first, self.slots[index].last) = EMPTY;
+        if self.occupied[level] == 0 {
+            self.levels &= !(1 << level);
+        }
+        if memory.capacity() > 0 {
+            self.spare.push(memory);
+        }
+    }
+
+    /// Moves the events of a slot to lower levels, `now` being the earliest of their times.
+    #[inline(never)]
+    fn lower(&mut self, level: usize, slot: usize) {
+        let place = &mut self.slots[level * SLOTS + slot];
+        let Slot { first, last, .. } = *place;
+        let mut events = std::mem::take(&mut place.events);
         if first == last {
             let lowest = digit(first, 0);
+            self.levels |= 1;
             self.occupied[0] |= 1 << lowest;
-            let (lower, higher) = self.slots.split_at_mut(index);
-            (lower[lowest].first, lower[lowest].last) = (first, last);
-            lower[lowest].events = std::mem::take(&mut higher[0].events);
+            let memory = std::mem::replace(&mut self.slots[lowest], Slot { first, last, events }).events;
+            self.vacate(level, slot, memory);
             return;
         }
-        let mut events = std::mem::take(&mut self.slots[index].events);
         for (time, item) in events.drain(..) {
             self.place(time, item);
         }
-        self.spare.push(events);
+        self.vacate(level, slot, events);
     }
 
+    #[inline]
     fn place(&mut self, time: u64, item: T) {
         let level = ((time ^ self.now) | 1).ilog2() / DIGIT_BITS;
         let slot = digit(time, level);
+        self.levels |= 1 << level;
         let level = level as usize;
         self.occupied[level] |= 1 << slot;
         let slot = &mut self.slots[level * SLOTS + slot];
         slot.first = slot.first.min(time);
         slot.last = slot.last.max(time);
-        if slot.events.capacity() == 0 {
-            slot.events = self.spare.pop().unwrap_or_default();
+        if slot.events.capacity() == 0
+            && let Some(memory) = self.spare.pop()
+        {
+            slot.events = memory;
         }
         slot.events.push_back((time, item));
     }

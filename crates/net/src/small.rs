@@ -27,10 +27,14 @@ impl<T: Copy> List<T> {
         self.first
     }
 
-    /// The only element, if there is just one.
+    /// The first element that `is_it`.
     #[inline]
-    pub(crate) fn only(&self) -> Option<T> {
-        self.first.filter(|_| self.rest.is_none())
+    pub(crate) fn find(&self, mut is_it: impl FnMut(T) -> bool) -> Option<T> {
+        match (self.first, &self.rest) {
+            (Some(first), _) if is_it(first) => Some(first),
+            (_, None) => None,
+            (_, Some(rest)) => rest.0.iter().copied().find(|element| is_it(*element)),
+        }
     }
 
     #[inline]

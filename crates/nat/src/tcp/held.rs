@@ -52,6 +52,7 @@ impl<A: PartialEq> HeldSyns<A> {
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.as_deref().is_none_or(|Queue(syns)| syns.is_empty())
     }

@@ -60,7 +60,11 @@ impl<A: Address> Translator<A> {
         self.advance(now);
     }
 
+    #[inline]
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        if !self.observed && self.held_syns.is_empty() {
+            return None;
+        }
         let due = Some(self.table.next_due()).filter(|due| self.observed && *due != u64::MAX);
         let answer = self.held_syns.next_due(self.latest);
         due.into_iter().chain(answer).min().map(Timestamp::from_nanos)

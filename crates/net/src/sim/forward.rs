@@ -13,10 +13,12 @@ use crate::trace::{Direction, DropReason, Place};
 impl<P: Program> Simulator<P> {
     /// Sends packet `key` from `interface` to its network.
     pub(super) fn transmit_up(&mut self, interface: InterfaceId, key: u32) {
-        let Interface { node, link, .. } = &mut self.interfaces[interface.index()];
-        let place = Place::Node(*node);
-        let verdict = link.transmit(Way::Up, self.now, self.packets[key as usize].datagram.wire_len());
-        self.transmit(place, verdict, key, |packet| Event::AtNetwork { interface, packet });
+        let &Interface { node, ref link, .. } = &self.interfaces[interface.index()];
+        let size = self.packets[key as usize].datagram.wire_len();
+        match link.arrival(self.now, size) {
+            Some(at) => self.queue.push(at, Event::AtNetwork { interface, packet: key }),
+            None => self.transmit(Place::Node(node), interface, Way::Up, key),
+        }
     }
 
     /// A packet on `network` goes to its station, towards its prefix or to the router.
@@ -58,24 +60,38 @@ impl<P: Program> Simulator<P> {
         }
     }
 
+    /// Sends packet `key` from its network to `interface`.
     fn transmit_down(&mut self, interface: InterfaceId, key: u32) {
-        let &mut Interface { network, ref mut link, .. } = &mut self.interfaces[interface.index()];
-        let mtu = link.mtu();
-        let verdict = link.transmit(Way::Down, self.now, self.packets[key as usize].datagram.wire_len());
-        if verdict == Verdict::Drop(DropReason::TooBig) {
-            let about = self.packets[key as usize].datagram.clone();
-            self.drop_packet(Place::Network(network), key, DropReason::TooBig, None);
-            if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
-                let key = self.insert(Place::Network(network), error);
-                self.at_network(network, key);
-            }
-            return;
+        let &Interface { network, ref link, .. } = &self.interfaces[interface.index()];
+        let size = self.packets[key as usize].datagram.wire_len();
+        match link.arrival(self.now, size) {
+            Some(at) => self.queue.push(at, Event::AtNode { interface, packet: key }),
+            None => self.transmit(Place::Network(network), interface, Way::Down, key),
         }
-        self.transmit(Place::Network(network), verdict, key, |packet| Event::AtNode { interface, packet });
     }
 
-    fn transmit(&mut self, place: Place, verdict: Verdict, key: u32, event: impl Fn(u32) -> Event) {
-        match verdict {
+    /// Drops a packet that is too big for a link from `network`, which takes `mtu` octets, and reports to its sender.
+    #[cold]
+    fn refuse_size(&mut self, network: NetworkId, mtu: u16, key: u32) {
+        let about = self.packets[key as usize].datagram.clone();
+        self.drop_packet(Place::Network(network), key, DropReason::TooBig, None);
+        if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
+            let key = self.insert(Place::Network(network), error);
+            self.at_network(network, key);
+        }
+    }
+
+    /// Sends a packet over a link that is not plain, or that it does not fit.
+    #[inline(never)]
+    fn transmit(&mut self, place: Place, interface: InterfaceId, way: Way, key: u32) {
+        let &mut Interface { network, ref mut link, .. } = &mut self.interfaces[interface.index()];
+        let mtu = link.mtu();
+        let event = |packet| match way {
+            Way::Up => Event::AtNetwork { interface, packet },
+            Way::Down => Event::AtNode { interface, packet },
+        };
+        match link.transmit(way, self.now, self.packets[key as usize].datagram.wire_len()) {
+            Verdict::Drop(DropReason::TooBig) if way == Way::Down => self.refuse_size(network, mtu, key),
             Verdict::Drop(reason) => self.drop_packet(place, key, reason, None),
             Verdict::Deliver { at, copy } => {
                 if let Some(copied_at) = copy {
@@ -101,7 +117,7 @@ impl<P: Program> Simulator<P> {
         let Some(uplink) = self.nodes.interfaces(node).first() else {
             return self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None);
         };
-        let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
+        let before = self.log.is_some().then(|| Box::new(self.packets[key as usize].datagram.clone()));
         match self.translate(node, Direction::Outbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
             Some(Outcome::Outside(forward)) => {
@@ -143,13 +159,17 @@ impl<P: Program> Simulator<P> {
     /// NAT itself, which turns the error inside out.
     fn leave(&mut self, uplink: InterfaceId, network: NetworkId, key: u32) {
         let mtu = self.interfaces[uplink.index()].link.mtu();
-        let datagram = &self.packets[key as usize].datagram;
-        if datagram.wire_len() <= usize::from(mtu) {
+        if self.packets[key as usize].datagram.wire_len() <= usize::from(mtu) {
             self.transmit_up(uplink, key);
-            return;
+        } else {
+            self.report_size(uplink, network, key, mtu);
         }
+    }
+
+    #[cold]
+    fn report_size(&mut self, uplink: InterfaceId, network: NetworkId, key: u32, mtu: u16) {
         let node = self.interfaces[uplink.index()].node;
-        let about = datagram.clone();
+        let about = self.packets[key as usize].datagram.clone();
         self.drop_packet(Place::Node(node), key, DropReason::TooBig, None);
         if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
             let key = self.insert(Place::Node(node), error);
@@ -163,7 +183,7 @@ impl<P: Program> Simulator<P> {
         if !self.spend_hop(node, outer, key) {
             return;
         }
-        let before = self.log.is_some().then(|| self.packets[key as usize].datagram.clone());
+        let before = self.log.is_some().then(|| Box::new(self.packets[key as usize].datagram.clone()));
         match self.translate(node, Direction::Inbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
             Some(Outcome::Inside(forward)) => {
@@ -201,12 +221,14 @@ impl<P: Program> Simulator<P> {
         except: Option<NetworkId>,
     ) -> Option<(NetworkId, Hop)> {
         let middlebox = self.nodes.middlebox(node)?;
-        if except.is_some() && middlebox.inner.only() == except {
-            return None;
-        }
-        let others = middlebox.inner.iter().filter(|network| Some(*network) != except);
-        let mut hops = others.map(|network| (network, self.routes.look_up(network, destination)));
-        hops.find(|(_, hop)| *hop != Hop::Elsewhere)
+        let mut hop = Hop::Elsewhere;
+        let network = middlebox.inner.find(|network| {
+            if Some(network) != except {
+                hop = self.routes.look_up(network, destination);
+            }
+            hop != Hop::Elsewhere
+        });
+        network.map(|network| (network, hop))
     }
 
     /// Has the NAT's engine for the packet's family rewrite it; `None` where it has none.
@@ -280,13 +302,18 @@ impl<P: Program> Simulator<P> {
             datagram.hop_limit -= 1;
             return true;
         }
-        let about = datagram.clone();
+        self.refuse_hop(node, network, key);
+        false
+    }
+
+    #[cold]
+    fn refuse_hop(&mut self, node: NodeId, network: NetworkId, key: u32) {
+        let about = self.packets[key as usize].datagram.clone();
         self.drop_packet(Place::Node(node), key, DropReason::HopLimit, None);
         if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TimeExceeded) {
             let key = self.insert(Place::Node(node), error);
             self.at_network(network, key);
         }
-        false
     }
 
     fn error_from(&self, network: NetworkId, about: &Datagram, kind: IcmpErrorKind) -> Option<Datagram> {
@@ -295,6 +322,7 @@ impl<P: Program> Simulator<P> {
         icmp_error(*source, about, kind)
     }
 
+    #[inline(never)]
     pub(super) fn drop_packet(
         &mut self,
         place: Place,

@@ -194,9 +194,9 @@ impl<P: Program> Simulator<P> {
         let Packet { datagram: Datagram { source, destination, .. }, .. } = self.packets[key as usize];
         let interfaces = self.nodes.interfaces(node);
         let has = |address: IpAddr| {
-            interfaces.iter().find(|id| {
+            interfaces.find(|id| {
                 let network = self.interfaces[id.index()].network;
-                self.routes.station(network, address) == Some(*id)
+                self.routes.station(network, address) == Some(id)
             })
         };
         let (own, to_itself) = (has(source), destination.is_loopback() || has(destination).is_some());

@@ -67,10 +67,23 @@ impl<P: Program> Simulator<P> {
         node: NodeId,
         direction: Direction,
         key: u32,
-        before: Option<Datagram>,
+        before: Option<Box<Datagram>>,
         forward: Forward,
     ) {
-        let Some(before) = before else { return };
+        if let Some(before) = before {
+            self.write_passage(node, direction, key, *before, forward);
+        }
+    }
+
+    #[inline(never)]
+    fn write_passage(
+        &mut self,
+        node: NodeId,
+        direction: Direction,
+        key: u32,
+        before: Datagram,
+        forward: Forward,
+    ) {
         self.log_table(node, key, before.destination_endpoint(), forward);
         let Packet { id: packet, datagram: after, .. } = &self.packets[key as usize];
         let (packet, after) = (*packet, after.clone());
