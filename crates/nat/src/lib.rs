@@ -68,7 +68,8 @@ mod outcome;
 mod packet;
 mod pool;
 mod ports;
-mod prefetch;
+#[doc(hidden)]
+pub mod prefetch;
 pub mod presets;
 mod rate;
 mod session;

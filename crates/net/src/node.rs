@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use natbed_nat::Nat;
+use natbed_nat::prefetch::{prefetch, prefetch_lines};
 use natbed_packet::{Endpoint, Family, Timestamp};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -134,6 +135,23 @@ impl Nodes {
         }
     }
 
+    /// Starts to fetch what the next packet at the NAT at `place` will meet, if there is one.
+    #[inline]
+    pub(crate) fn expect_at_nat(&self, place: u32) {
+        if place != u32::MAX {
+            prefetch_lines(&self.middleboxes, place as usize, Middlebox::LINES);
+        }
+    }
+
+    /// Starts to fetch what the next packet at `node` will meet.
+    #[inline]
+    pub(crate) fn expect(&self, node: NodeId) {
+        match self.kind(node) {
+            Kind::Host(place) => prefetch(&self.hosts, place as usize),
+            Kind::Nat(place) => prefetch_lines(&self.middleboxes, place as usize, Middlebox::LINES),
+        }
+    }
+
     pub(crate) fn middleboxes_mut(&mut self) -> impl Iterator<Item = &mut Middlebox> {
         self.middleboxes.iter_mut()
     }
@@ -231,6 +249,9 @@ pub(crate) struct Middlebox {
 }
 
 impl Middlebox {
+    /// Cache lines that every packet meets.
+    const LINES: usize = 4;
+
     pub(crate) fn engine_mut(&mut self, family: Family) -> Option<&mut Engine> {
         match family {
             Family::V4 => Some(&mut self.v4),
@@ -257,5 +278,7 @@ pub(crate) struct Network {
 pub(crate) struct Interface {
     pub(crate) node: NodeId,
     pub(crate) network: NetworkId,
+    /// The NAT that is the network's router, by its place among the NATs; `u32::MAX` if there is none.
+    pub(crate) router: u32,
     pub(crate) link: Link,
 }

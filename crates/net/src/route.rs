@@ -1,5 +1,5 @@
-//! Who on a network has an address, and which way a prefix lies. Stations are hashed, so that a hundred thousand cost a
-//! look-up no more than two.
+//! Who on a network has an address, and which way a prefix lies. Where there are several stations, they are hashed, so
+//! that a hundred thousand cost a look-up no more than two.
 
 use std::net::IpAddr;
 
@@ -42,9 +42,9 @@ struct Table {
 
 #[derive(Default)]
 struct More {
-    /// All stations, where there are several; by IPv4 address.
-    v4: FxHashMap<u32, InterfaceId>,
-    /// By IPv6 address.
+    /// All stations, where there are several: those with IPv4 addresses.
+    v4: Rows,
+    /// Those with IPv6 addresses.
     v6: FxHashMap<u128, InterfaceId>,
     /// The network's own prefixes, where there are several.
     subnets: Vec<Prefix>,
@@ -100,7 +100,7 @@ impl Routes {
         *station = station.filter(|(only, _)| *only != address);
         match (more, address) {
             (None, _) => None,
-            (Some(more), IpAddr::V4(ip)) => more.v4.remove(&ip.to_bits()),
+            (Some(more), IpAddr::V4(ip)) => more.v4.remove(ip.to_bits()),
             (Some(more), IpAddr::V6(ip)) => more.v6.remove(&ip.to_bits()),
         };
     }
@@ -167,7 +167,7 @@ impl Table {
 impl More {
     fn station(&self, address: IpAddr) -> Option<InterfaceId> {
         match address {
-            IpAddr::V4(ip) => self.v4.get(&ip.to_bits()).copied(),
+            IpAddr::V4(ip) => self.v4.get(ip.to_bits()),
             IpAddr::V6(ip) => self.v6.get(&ip.to_bits()).copied(),
         }
     }
@@ -184,4 +184,57 @@ impl More {
         let mut prefixes = self.lengths.iter().map(|length| Prefix::masked(destination, *length));
         prefixes.find_map(|prefix| self.prefixes.get(&prefix)).copied()
     }
+}
+
+/// Stations by IPv4 address, sixteen neighbours to a cache line: hosts and NATs have addresses that follow one another,
+/// and in a network of a million the hash table of single ones is out of every cache.
+#[derive(Default)]
+struct Rows {
+    /// The row of each block of sixteen addresses that has any.
+    places: FxHashMap<u32, u32>,
+    rows: Vec<Row>,
+    count: usize,
+}
+
+#[repr(align(64))]
+struct Row([u32; ROW as usize]);
+
+const ROW: u32 = 16;
+
+/// No station.
+const NOBODY: u32 = u32::MAX;
+
+impl Rows {
+    #[inline]
+    fn get(&self, ip: u32) -> Option<InterfaceId> {
+        let row = *self.places.get(&(ip / ROW))?;
+        station_of(self.rows[row as usize].0[(ip % ROW) as usize])
+    }
+
+    fn insert(&mut self, ip: u32, interface: InterfaceId) -> Option<InterfaceId> {
+        let row = *self.places.entry(ip / ROW).or_insert_with(|| {
+            self.rows.push(Row([NOBODY; ROW as usize]));
+            u32::try_from(self.rows.len() - 1).expect("fewer than 2^28 rows make all addresses")
+        });
+        let place = &mut self.rows[row as usize].0[(ip % ROW) as usize];
+        let before = station_of(std::mem::replace(place, interface.0));
+        self.count += usize::from(before.is_none());
+        before
+    }
+
+    fn remove(&mut self, ip: u32) -> Option<InterfaceId> {
+        let row = *self.places.get(&(ip / ROW))?;
+        let place = &mut self.rows[row as usize].0[(ip % ROW) as usize];
+        let before = station_of(std::mem::replace(place, NOBODY));
+        self.count -= usize::from(before.is_some());
+        before
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+fn station_of(word: u32) -> Option<InterfaceId> {
+    (word != NOBODY).then_some(InterfaceId(word))
 }

@@ -13,7 +13,7 @@ use super::{Counts, Event, Simulator, Slot};
 use crate::endpoint::Program;
 use crate::fault::Fault;
 use crate::link::Link;
-use crate::node::{Engine, Host, Interface, InterfaceId, Middlebox, Network, NodeId, Nodes, ProgramId};
+use crate::node::{Engine, Host, Interface, InterfaceId, Kind, Middlebox, Network, NodeId, Nodes, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::small::List;
@@ -66,6 +66,12 @@ impl<P: Program> Simulator<P> {
                     let (middlebox, external) = middlebox(topology, spec, nat, &inside, seed, &mut types)?;
                     simulator.nodes.add_nat(name, middlebox, external);
                 }
+            }
+        }
+        for interface in &mut simulator.interfaces {
+            let gateway = simulator.routes.gateway(interface.network);
+            if let Some(Kind::Nat(place)) = gateway.map(|node| simulator.nodes.kind(node)) {
+                interface.router = place;
             }
         }
         Ok(simulator)
@@ -133,6 +139,7 @@ impl<P: Program> Simulator<P> {
             self.interfaces.push(Interface {
                 node: spec.node,
                 network: spec.network,
+                router: u32::MAX,
                 link: Link::new(spec.link, [up, down]),
             });
             self.addresses.push(spec.addresses.clone());
