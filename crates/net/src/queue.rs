@@ -22,6 +22,9 @@ pub(crate) struct Queue<T> {
     /// Memory of slots that are empty now, the one that was in use last on top: the next slot takes it while it is in
     /// the cache.
     spare: Vec<VecDeque<(u64, T)>>,
+    /// The time of the event that was added last and the place of its slot, which has not been empty since: more events
+    /// often come for that time.
+    recent: Option<(u64, usize)>,
     len: usize,
 }
 
@@ -36,7 +39,7 @@ struct Slot<T> {
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
         let slots = (0..LEVELS * SLOTS).map(|_| Slot::new()).collect();
-        Self { now: 0, levels: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), len: 0 }
+        Self { now: 0, levels: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), recent: None, len: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -47,7 +50,14 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn push(&mut self, time: Timestamp, item: T) {
         self.len += 1;
-        self.place(time.as_nanos().max(self.now), item);
+        let time = time.as_nanos().max(self.now);
+        match self.recent {
+            Some((recent, index)) if recent == time => self.slots[index].events.push_back((time, item)),
+            _ => {
+                let index = self.place(time, item);
+                self.recent = Some((time, index));
+            }
+        }
     }
 
     /// When the next event is.
@@ -93,8 +103,9 @@ impl<T> Queue<T> {
 
     /// Notes that a slot has no events any more, and keeps their memory.
     fn vacate(&mut self, level: usize, slot: usize, memory: VecDeque<(u64, T)>) {
-        let place = &mut self.slots[level * SLOTS + slot];
-        (place.first, place.last) = EMPTY;
+        let index = level * SLOTS + slot;
+        (self.slots[index].first, self.slots[index].last) = EMPTY;
+        self.recent = self.recent.filter(|(_, recent)| *recent != index);
         self.occupied[level] &= !(1 << slot);
         if self.occupied[level] == 0 {
             self.levels &= !(1 << level);
@@ -124,14 +135,15 @@ impl<T> Queue<T> {
         self.vacate(level, slot, events);
     }
 
-    #[inline]
-    fn place(&mut self, time: u64, item: T) {
+    /// Puts an event where it belongs, and returns the place of the slot.
+    fn place(&mut self, time: u64, item: T) -> usize {
         let level = ((time ^ self.now) | 1).ilog2() / DIGIT_BITS;
         let slot = digit(time, level);
         self.levels |= 1 << level;
         let level = level as usize;
         self.occupied[level] |= 1 << slot;
-        let slot = &mut self.slots[level * SLOTS + slot];
+        let index = level * SLOTS + slot;
+        let slot = &mut self.slots[index];
         slot.first = slot.first.min(time);
         slot.last = slot.last.max(time);
         if slot.events.capacity() == 0
@@ -140,6 +152,7 @@ impl<T> Queue<T> {
             slot.events = memory;
         }
         slot.events.push_back((time, item));
+        index
     }
 }
 
