@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use natbed_lab::scenario;
-use natbed_nat::behavior::{Filtering, Mapping};
-use natbed_nat::{DropReason, presets};
+use natbed_nat::behavior::{Filtering, Mapping, Values};
+use natbed_nat::{Behavior, DropReason, presets};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -102,6 +102,18 @@ fn keys(schema: &Value) -> Vec<&str> {
         _ => {}
     }
     found
+}
+
+#[test]
+fn every_axis_is_in_the_reference_with_its_values() {
+    let page = read("docs/reference/scenario.md");
+    let section = sections(&page)["nat-type"];
+    for axis in Behavior::AXES {
+        let row = section.lines().find(|line| line.starts_with(&format!("| `{}` |", axis.name)));
+        let row = row.unwrap_or_else(|| panic!("no row for `{}`", axis.name));
+        let Values::Words(words) = axis.values else { continue };
+        assert!(words.iter().all(|word| row.contains(&format!("`{word}`"))), "{row} lacks one of {words:?}");
+    }
 }
 
 #[test]

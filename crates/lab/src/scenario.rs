@@ -5,6 +5,7 @@
 //! only if there was none.
 
 mod addresses;
+mod axes;
 mod counts;
 mod leaf;
 mod names;

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+mod axes;
 mod validate;
 
+pub use axes::{Axis, Value, Values, WrongValue};
+use axes::{AxisType, axes};
 pub use validate::BehaviorError;
 
 /// A text is none of an axis's values.
@@ -20,7 +23,7 @@ pub struct UnknownValue {
     pub expected: &'static [&'static str],
 }
 
-macro_rules! axis {
+macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,10 +61,22 @@ macro_rules! axis {
                 }
             }
         }
+
+        impl AxisType for $name {
+            const VALUES: Values = Values::Words(Self::NAMES);
+
+            fn value(&self) -> Option<Value> {
+                Some(Value::Word(self.as_str()))
+            }
+
+            fn of(value: &Value) -> Option<Self> {
+                if let Value::Word(word) = value { word.parse().ok() } else { None }
+            }
+        }
     };
 }
 
-axis! {
+words! {
     /// What stands between inside and outside.
     Kind {
         /// A NAT that translates addresses and ports (NAPT, RFC 3022 section 4).
@@ -79,7 +94,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Which outbound packets of one internal endpoint share an external endpoint (RFC 4787 section 4.1).
     Mapping {
         /// All of them.
@@ -91,7 +106,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Which remotes may send to a mapping (RFC 4787 section 5).
     Filtering {
         /// All of them.
@@ -103,7 +118,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Where 'has been sent to' is remembered.
     FilterScope {
         /// In each mapping.
@@ -113,7 +128,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Which mapping an outbound packet leaves through.
     ReplyMapping {
         /// The one that its destination calls for.
@@ -124,7 +139,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// How an external port is chosen (RFC 4787 section 4.2).
     PortAssignment {
         /// The internal port if it is free, else as [`OnConflict`] says.
@@ -136,7 +151,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// What a port-preserving NAT does when the internal port is taken.
     OnConflict {
         /// The next free port.
@@ -146,7 +161,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Which of several external addresses a mapping gets (RFC 4787 section 4.1, REQ-2).
     Pooling {
         /// One for each internal host while it has mappings.
@@ -156,7 +171,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Whether a packet from inside to an external endpoint comes back in (RFC 4787 section 6).
     Hairpinning {
         /// It is dropped.
@@ -168,7 +183,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// What an inbound packet that nothing lets in does.
     Unsolicited {
         /// It is dropped in silence.
@@ -182,7 +197,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// Which direction resets a mapping's timer (RFC 4787 section 4.3, REQ-6).
     Refresh {
         /// Packets from inside.
@@ -194,7 +209,7 @@ axis! {
     }
 }
 
-axis! {
+words! {
     /// What happens to a packet that would need a mapping more than there may be.
     OnFull {
         /// It is dropped in silence.
@@ -273,104 +288,71 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// What a NAT does. The default is an endpoint-independent mapping with address-and-port-dependent filtering and
-/// random ports.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Behavior {
-    /// What kind of box it is.
-    pub kind: Kind,
-    /// Which packets share an external endpoint. A firewall has no use for it.
-    pub mapping: Mapping,
-    /// Which remotes may send in.
-    pub filtering: Filtering,
-    /// Where 'has been sent to' is remembered.
-    pub filter_scope: FilterScope,
-    /// Which mapping a packet leaves through.
-    pub reply_mapping: ReplyMapping,
-    /// How an external port is chosen.
-    pub ports: PortAssignment,
-    /// How it is chosen when `ports` is `preserve` and the internal port is taken or out of range.
-    pub on_conflict: OnConflict,
-    /// Distance from one port to the next when `ports` is `sequential`.
-    pub step: u16,
+axes! {
+    /// What a NAT does. The default is an endpoint-independent mapping with address-and-port-dependent filtering and
+    /// random ports. But for `kind` each field is one of the [`Behavior::AXES`].
+    Behavior {
+        /// What kind of box it is.
+        kind: Kind = Kind::Nat,
+    }
+    /// Which outbound packets of one internal endpoint share an external endpoint (RFC 4787 section 4.1). A firewall
+    /// has no use for it.
+    "mapping" mapping: Mapping = Mapping::EndpointIndependent,
+    /// Which remotes may send to a mapping (RFC 4787 section 5).
+    "filtering" filtering: Filtering = Filtering::AddressAndPortDependent,
+    /// Whether 'has been sent to' is remembered per mapping or per internal endpoint.
+    "filter-scope" filter_scope: FilterScope = FilterScope::Mapping,
+    /// Whether replies leave through the mapping that their destination calls for, or the one they answer.
+    "reply-mapping" reply_mapping: ReplyMapping = ReplyMapping::Outbound,
+    /// How an external port is chosen (RFC 4787 section 4.2).
+    "ports" ports: PortAssignment = PortAssignment::Random,
+    /// What a port-preserving NAT does when the internal port is taken or out of range.
+    "on-conflict" on_conflict: OnConflict = OnConflict::Random,
+    /// Distance from one sequential port to the next.
+    "step" step: u16 = 1,
     /// The external ports, and identifiers of ICMP queries, that there are: as many for each protocol.
-    pub port_range: PortRange,
+    "port-range" port_range: PortRange = PortRange::new(1024, 65535),
     /// Whether one external port may carry several mappings to different remotes.
-    pub port_overloading: bool,
-    /// Whether an even internal port gets an even external port, and an odd one an odd one (RFC 4787 REQ-4).
-    pub port_parity: bool,
+    "port-overloading" port_overloading: bool = false,
+    /// Whether even internal ports get even external ports, and odd ones odd ones (RFC 4787 REQ-4).
+    "port-parity" port_parity: bool = false,
     /// Ports in the block that each internal host gets its ports from.
-    pub port_block: Option<u16>,
-    /// Which of several external addresses a mapping gets.
-    pub pooling: Pooling,
-    /// Whether packets from inside to an external endpoint come back in.
-    pub hairpinning: Hairpinning,
+    "port-block" port_block: Option<u16> = None,
+    /// Which of several external addresses a mapping gets (RFC 4787 REQ-2).
+    "pooling" pooling: Pooling = Pooling::Paired,
+    /// Whether a packet from inside to an external endpoint comes back in (RFC 4787 REQ-9).
+    "hairpinning" hairpinning: Hairpinning = Hairpinning::Off,
     /// What an inbound packet that nothing lets in does.
-    pub unsolicited: Unsolicited,
+    "unsolicited" unsolicited: Unsolicited = Unsolicited::Drop,
     /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
-    pub udp_timeout: Duration,
-    /// The same before the first packet from outside was let in; `udp_timeout` if absent.
-    pub udp_timeout_new: Option<Duration>,
-    /// Which direction refreshes a mapping. TCP connections live by their own timers.
-    pub refresh: Refresh,
+    "udp-timeout" udp_timeout: Duration = Duration::from_secs(300),
+    /// The same before the first packet from outside was let in; default: `udp-timeout`.
+    "udp-timeout-new" udp_timeout_new: Option<Duration> = None,
+    /// Which direction refreshes a mapping (RFC 4787 REQ-6); TCP connections live by their own timers.
+    "refresh" refresh: Refresh = Refresh::Outbound,
     /// How long a TCP connection that both ends have opened lives without a segment (RFC 5382 REQ-5).
-    pub tcp_established: Duration,
+    "tcp-established" tcp_established: Duration = Duration::from_secs(2 * 3600 + 4 * 60),
     /// How long one lives that one end alone has opened (RFC 5382 REQ-5).
-    pub tcp_transitory: Duration,
-    /// How long one lives that both ends have closed, or one has reset (RFC 7857 section 2.1); `tcp_transitory` if
-    /// absent.
-    pub tcp_closing: Option<Duration>,
+    "tcp-transitory" tcp_transitory: Duration = Duration::from_secs(4 * 60),
+    /// How long one lives that both ends have closed, or one has reset (RFC 7857 section 2.1); default:
+    /// `tcp-transitory`.
+    "tcp-closing" tcp_closing: Option<Duration> = None,
     /// How long the mapping of an ICMP query identifier lives without a packet that refreshes it (RFC 5508 REQ-2).
-    pub icmp_timeout: Duration,
-    /// How long a remote may send in after the last packet to it; as long as the mapping lives if absent. A TCP
+    "icmp-timeout" icmp_timeout: Duration = Duration::from_secs(60),
+    /// How long a remote may send in after the last packet to it; default: as long as the mapping lives. A TCP
     /// connection goes on for as long as it lives.
-    pub filter_timeout: Option<Duration>,
+    "filter-timeout" filter_timeout: Option<Duration> = None,
     /// How long a port stays taken after its mapping has ended (RFC 6888 REQ-8, which asks for 120 seconds).
-    pub port_hold: Duration,
+    "port-hold" port_hold: Duration = Duration::ZERO,
     /// The most mappings there may be.
-    pub max_mappings: Option<u32>,
+    "max-mappings" max_mappings: Option<u32> = None,
     /// The most mappings of each protocol that one internal host may have (RFC 6888 REQ-4).
-    pub max_mappings_per_host: Option<u32>,
+    "max-mappings-per-host" max_mappings_per_host: Option<u32> = None,
     /// The most mappings that one internal host may open in a second, all protocols together, and as many at once
     /// (RFC 6888 REQ-4c).
-    pub mapping_rate_per_host: Option<u32>,
+    "mapping-rate-per-host" mapping_rate_per_host: Option<u32> = None,
     /// What happens to a packet that would need one more.
-    pub on_full: OnFull,
-}
-
-impl Default for Behavior {
-    fn default() -> Self {
-        Self {
-            kind: Kind::Nat,
-            mapping: Mapping::EndpointIndependent,
-            filtering: Filtering::AddressAndPortDependent,
-            filter_scope: FilterScope::Mapping,
-            reply_mapping: ReplyMapping::Outbound,
-            ports: PortAssignment::Random,
-            on_conflict: OnConflict::Random,
-            step: 1,
-            port_range: PortRange::new(1024, 65535),
-            port_overloading: false,
-            port_parity: false,
-            port_block: None,
-            pooling: Pooling::Paired,
-            hairpinning: Hairpinning::Off,
-            unsolicited: Unsolicited::Drop,
-            udp_timeout: Duration::from_secs(300),
-            udp_timeout_new: None,
-            refresh: Refresh::Outbound,
-            tcp_established: Duration::from_secs(2 * 3600 + 4 * 60),
-            tcp_transitory: Duration::from_secs(4 * 60),
-            tcp_closing: None,
-            icmp_timeout: Duration::from_secs(60),
-            filter_timeout: None,
-            port_hold: Duration::ZERO,
-            max_mappings: None,
-            max_mappings_per_host: None,
-            mapping_rate_per_host: None,
-            on_full: OnFull::Drop,
-        }
-    }
+    "on-full" on_full: OnFull = OnFull::Drop,
 }
 
 impl Behavior {

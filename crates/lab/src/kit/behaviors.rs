@@ -98,22 +98,15 @@ fn ladder() -> impl Iterator<Item = &'static str> {
     first.chain(boxes).chain(presets::GRID)
 }
 
-/// `behavior` with each axis by itself as it is by default.
-macro_rules! reset_each {
-    ($behavior:expr; $($axis:ident)*) => {{
-        let (from, plain) = ($behavior, Behavior::default());
-        let mut all = Vec::new();
-        $(if from.$axis != plain.$axis {
-            all.push(Behavior { $axis: plain.$axis.clone(), ..from.clone() });
-        })*
-        all
-    }};
-}
-
+/// `behavior` with each axis by itself as it is by default, from the finer points to mapping and filtering.
 fn one_axis_less(behavior: &Behavior) -> Vec<Behavior> {
-    reset_each![behavior; unsolicited on_conflict port_overloading hairpinning reply_mapping filter_scope ports step
-        port_range port_parity port_block pooling udp_timeout udp_timeout_new refresh tcp_established tcp_transitory
-        tcp_closing icmp_timeout filter_timeout port_hold max_mappings max_mappings_per_host mapping_rate_per_host on_full filtering mapping]
+    let plain = Behavior::default();
+    let less = Behavior::AXES.iter().rev().map(|axis| {
+        let mut less = behavior.clone();
+        axis.copy(&plain, &mut less);
+        less
+    });
+    less.filter(|less| less != behavior).collect()
 }
 
 impl Simplify for Behavior {

@@ -1,6 +1,7 @@
 //! The values that keys take: texts, numbers, quantities, addresses and lists of them.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -52,22 +53,28 @@ impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
 
 impl<const MIN: i64, const MAX: i64> Shape for Whole<MIN, MAX> {
     fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
-        let Some(integer) = value.get_ref().as_integer() else {
-            reader.wrong_type(value, "an integer", None);
-            return None;
-        };
-        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let fits = number.filter(|number| (MIN..=MAX).contains(number));
-        if fits.is_none() {
-            let most = if MAX == i64::MAX { "2^63 - 1".to_owned() } else { MAX.to_string() };
-            out_of_range(value, reader, &integer.to_string(), &format!("an integer from {MIN} to {most}"));
-        }
-        fits.map(Self)
+        read_whole(value, reader, MIN..=MAX).map(Self)
     }
 
     fn schema() -> Json {
         json!({ "type": "integer", "minimum": MIN, "maximum": MAX })
     }
+}
+
+/// The integer of `range` in `value`.
+pub(super) fn read_whole(value: &Value<'_>, reader: &mut Reader, range: RangeInclusive<i64>) -> Option<i64> {
+    let Some(integer) = value.get_ref().as_integer() else {
+        reader.wrong_type(value, "an integer", None);
+        return None;
+    };
+    let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+    let fits = number.filter(|number| range.contains(number));
+    if fits.is_none() {
+        let (least, most) = range.into_inner();
+        let most = if most == i64::MAX { "2^63 - 1".to_owned() } else { most.to_string() };
+        out_of_range(value, reader, &integer.to_string(), &format!("an integer from {least} to {most}"));
+    }
+    fits
 }
 
 /// A port number; 0 cannot be sent to.

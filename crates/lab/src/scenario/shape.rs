@@ -104,10 +104,15 @@ impl Reader {
             self.problems.push(problem.label(format!("`{key}` is missing")).help(help));
             return None;
         }
+        self.under(key, |reader| T::read(value, reader))
+    }
+
+    /// What `read` makes of the value of `key`.
+    pub(super) fn under<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         let outer = std::mem::replace(&mut self.key, key);
-        let field = T::read(value, self);
+        let read = read(self);
         self.key = outer;
-        field
+        read
     }
 }
 

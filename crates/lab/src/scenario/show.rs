@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use natbed_nat::Behavior;
-use natbed_nat::behavior::Kind;
+use natbed_nat::behavior::{Kind, Value};
 use natbed_nat::presets;
 use natbed_packet::Timestamp;
 
@@ -287,43 +287,15 @@ fn type_names(scenario: &Scenario) -> BTreeMap<&str, String> {
 /// The keys of a nat-type that behaves as `behavior`.
 pub(crate) fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
     let base = if behavior.kind == Kind::Nat { DEFAULT_TYPE } else { behavior.kind.as_str() };
-    let mut axes = vec![
-        ("base", quote(base)),
-        ("mapping", quote(behavior.mapping.as_str())),
-        ("filtering", quote(behavior.filtering.as_str())),
-        ("filter-scope", quote(behavior.filter_scope.as_str())),
-        ("reply-mapping", quote(behavior.reply_mapping.as_str())),
-        ("ports", quote(behavior.ports.as_str())),
-        ("on-conflict", quote(behavior.on_conflict.as_str())),
-        ("step", behavior.step.to_string()),
-        ("port-range", quote(&behavior.port_range.to_string())),
-        ("port-overloading", behavior.port_overloading.to_string()),
-        ("port-parity", behavior.port_parity.to_string()),
-        ("pooling", quote(behavior.pooling.as_str())),
-        ("hairpinning", quote(behavior.hairpinning.as_str())),
-        ("unsolicited", quote(behavior.unsolicited.as_str())),
-        ("udp-timeout", quoted_duration(behavior.udp_timeout)),
-        ("refresh", quote(behavior.refresh.as_str())),
-        ("tcp-established", quoted_duration(behavior.tcp_established)),
-        ("tcp-transitory", quoted_duration(behavior.tcp_transitory)),
-        ("icmp-timeout", quoted_duration(behavior.icmp_timeout)),
-        ("port-hold", quoted_duration(behavior.port_hold)),
-        ("on-full", quote(behavior.on_full.as_str())),
-    ];
-    let durations = [
-        ("udp-timeout-new", behavior.udp_timeout_new),
-        ("tcp-closing", behavior.tcp_closing),
-        ("filter-timeout", behavior.filter_timeout),
-    ];
-    axes.extend(durations.into_iter().filter_map(|(key, value)| Some((key, quoted_duration(value?)))));
-    let numbers = [
-        ("port-block", behavior.port_block.map(u32::from)),
-        ("max-mappings", behavior.max_mappings),
-        ("max-mappings-per-host", behavior.max_mappings_per_host),
-        ("mapping-rate-per-host", behavior.mapping_rate_per_host),
-    ];
-    axes.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?.to_string()))));
-    axes
+    let value = |value| match value {
+        Value::Word(word) => quote(word),
+        Value::Switch(on) => on.to_string(),
+        Value::Duration(duration) => quoted_duration(duration),
+        Value::Number(number) => number.to_string(),
+        Value::Ports(range) => quote(&range.to_string()),
+    };
+    let axes = Behavior::AXES.iter().filter_map(|axis| Some((axis.name, value(axis.get(behavior)?))));
+    [("base", quote(base))].into_iter().chain(axes).collect()
 }
 
 /// The values of a link, key and value.

@@ -3,13 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use natbed_nat::behavior::{
-    FilterScope, Filtering, Hairpinning, Mapping, OnConflict, OnFull, Pooling, PortAssignment, PortRange,
-    Refresh, ReplyMapping, Unsolicited,
-};
 use natbed_packet::Prefix;
 use toml::Spanned;
 
+pub(super) use super::axes::NatTypeSpec;
 use super::leaf::{AnyNumber, Format, Mtu, OneOrMany, Port, Probability, Rate, Size, Whole};
 use super::resolved::{
     Addresses, Delivery, Expected, HoldState, Ipv6Mode, LinkConfig, Policy, Retransmission, Role,
@@ -66,68 +63,6 @@ table! { "a network";
         "subnet" subnet: Optional<OneOrMany<Prefix>>,
         /// The NAT that it is reached through; default: none, an island.
         "behind" behind: Optional<String>,
-    }
-}
-
-table! { "a nat-type";
-    /// A NAT type, by the axes of the NAT model.
-    NatTypeSpec {
-        /// The preset, grid code or nat-type that it starts from; default: port-restricted with random ports.
-        "base" base: Optional<String>,
-        /// Which outbound packets of one internal endpoint share an external endpoint (RFC 4787 section 4.1).
-        "mapping" mapping: Optional<Mapping>,
-        /// Which remotes may send to a mapping (RFC 4787 section 5).
-        "filtering" filtering: Optional<Filtering>,
-        /// Whether 'has sent to' is remembered per mapping or per internal endpoint.
-        "filter-scope" filter_scope: Optional<FilterScope>,
-        /// Whether replies leave through the mapping that their destination calls for, or the one they answer.
-        "reply-mapping" reply_mapping: Optional<ReplyMapping>,
-        /// How an external port is chosen (RFC 4787 section 4.2).
-        "ports" ports: Optional<PortAssignment>,
-        /// What a port-preserving NAT does when the internal port is taken.
-        "on-conflict" on_conflict: Optional<OnConflict>,
-        /// Distance from one sequential port to the next.
-        "step" step: Optional<Whole<1, 65_535>>,
-        /// The external ports there are.
-        "port-range" port_range: Optional<PortRange>,
-        /// Whether one external port may carry several mappings to different remotes.
-        "port-overloading" port_overloading: Optional<bool>,
-        /// Whether even internal ports get even external ports (RFC 4787 REQ-4).
-        "port-parity" port_parity: Optional<bool>,
-        /// Ports in the block that each internal host gets.
-        "port-block" port_block: Optional<Whole<1, 65_535>>,
-        /// Which of several external addresses a mapping gets (RFC 4787 REQ-2).
-        "pooling" pooling: Optional<Pooling>,
-        /// Whether a packet from inside to an external endpoint comes back in (RFC 4787 REQ-9).
-        "hairpinning" hairpinning: Optional<Hairpinning>,
-        /// What an inbound packet that nothing lets in does.
-        "unsolicited" unsolicited: Optional<Unsolicited>,
-        /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).
-        "udp-timeout" udp_timeout: Optional<Duration>,
-        /// The same before the first packet from outside was let in; default: `udp-timeout`.
-        "udp-timeout-new" udp_timeout_new: Optional<Duration>,
-        /// Which direction refreshes a mapping (RFC 4787 REQ-6); TCP connections live by their own timers.
-        "refresh" refresh: Optional<Refresh>,
-        /// How long an established TCP connection lives without a segment (RFC 5382 REQ-5).
-        "tcp-established" tcp_established: Optional<Duration>,
-        /// How long one lives that is still opening (RFC 5382 REQ-5).
-        "tcp-transitory" tcp_transitory: Optional<Duration>,
-        /// How long one lives that is closed or reset (RFC 7857 section 2.1); default: `tcp-transitory`.
-        "tcp-closing" tcp_closing: Optional<Duration>,
-        /// How long the mapping of an ICMP query identifier lives (RFC 5508 REQ-2).
-        "icmp-timeout" icmp_timeout: Optional<Duration>,
-        /// How long a remote may send in after the last packet to it; default: as long as the mapping lives.
-        "filter-timeout" filter_timeout: Optional<Duration>,
-        /// How long a port stays taken after its mapping has ended (RFC 6888 REQ-8).
-        "port-hold" port_hold: Optional<Duration>,
-        /// The most mappings there may be.
-        "max-mappings" max_mappings: Optional<Whole<1, 0xffff_ffff>>,
-        /// The most mappings of each protocol that one internal host may have.
-        "max-mappings-per-host" max_mappings_per_host: Optional<Whole<1, 0xffff_ffff>>,
-        /// The most mappings that one internal host may open in a second.
-        "mapping-rate-per-host" mapping_rate_per_host: Optional<Whole<1, 0xffff_ffff>>,
-        /// What happens to a packet that would need one more.
-        "on-full" on_full: Optional<OnFull>,
     }
 }
 

@@ -6,8 +6,7 @@ use natbed_nat::Behavior;
 use natbed_nat::presets;
 use toml::Spanned;
 
-use super::leaf::Whole;
-use super::spec::{NatTypeSpec, ScenarioSpec, value};
+use super::spec::{NatTypeSpec, ScenarioSpec};
 use crate::diagnose::{Diagnostic, did_you_mean, quoted};
 
 /// Every NAT type of a file by name; `None` for one that is wrong.
@@ -120,63 +119,5 @@ impl<'s> Types<'s> {
             );
         }
         contradictions.is_empty().then_some(behavior)
-    }
-}
-
-impl NatTypeSpec {
-    /// `base` with the axes that are given here.
-    fn over(&self, base: &Behavior) -> Behavior {
-        Behavior {
-            kind: base.kind,
-            mapping: value(&self.mapping).unwrap_or(base.mapping),
-            filtering: value(&self.filtering).unwrap_or(base.filtering),
-            filter_scope: value(&self.filter_scope).unwrap_or(base.filter_scope),
-            reply_mapping: value(&self.reply_mapping).unwrap_or(base.reply_mapping),
-            ports: value(&self.ports).unwrap_or(base.ports),
-            on_conflict: value(&self.on_conflict).unwrap_or(base.on_conflict),
-            step: value(&self.step).map_or(base.step, Whole::fit),
-            port_range: value(&self.port_range).unwrap_or(base.port_range),
-            port_overloading: value(&self.port_overloading).unwrap_or(base.port_overloading),
-            port_parity: value(&self.port_parity).unwrap_or(base.port_parity),
-            port_block: value(&self.port_block).map(Whole::fit).or(base.port_block),
-            pooling: value(&self.pooling).unwrap_or(base.pooling),
-            hairpinning: value(&self.hairpinning).unwrap_or(base.hairpinning),
-            unsolicited: value(&self.unsolicited).unwrap_or(base.unsolicited),
-            udp_timeout: value(&self.udp_timeout).unwrap_or(base.udp_timeout),
-            udp_timeout_new: value(&self.udp_timeout_new).or(base.udp_timeout_new),
-            refresh: value(&self.refresh).unwrap_or(base.refresh),
-            tcp_established: value(&self.tcp_established).unwrap_or(base.tcp_established),
-            tcp_transitory: value(&self.tcp_transitory).unwrap_or(base.tcp_transitory),
-            tcp_closing: value(&self.tcp_closing).or(base.tcp_closing),
-            icmp_timeout: value(&self.icmp_timeout).unwrap_or(base.icmp_timeout),
-            filter_timeout: value(&self.filter_timeout).or(base.filter_timeout),
-            port_hold: value(&self.port_hold).unwrap_or(base.port_hold),
-            max_mappings: value(&self.max_mappings).map(Whole::fit).or(base.max_mappings),
-            max_mappings_per_host: value(&self.max_mappings_per_host)
-                .map(Whole::fit)
-                .or(base.max_mappings_per_host),
-            mapping_rate_per_host: value(&self.mapping_rate_per_host)
-                .map(Whole::fit)
-                .or(base.mapping_rate_per_host),
-            on_full: value(&self.on_full).unwrap_or(base.on_full),
-        }
-    }
-
-    /// Where the key stands that [`natbed_nat::BehaviorError::field`] names.
-    fn span_of(&self, key: &str) -> Option<std::ops::Range<usize>> {
-        match key {
-            "port-range" => self.port_range.as_ref().map(Spanned::span),
-            "port-block" => self.port_block.as_ref().map(Spanned::span),
-            "port-overloading" => self.port_overloading.as_ref().map(Spanned::span),
-            "udp-timeout" => self.udp_timeout.as_ref().map(Spanned::span),
-            "udp-timeout-new" => self.udp_timeout_new.as_ref().map(Spanned::span),
-            "tcp-established" => self.tcp_established.as_ref().map(Spanned::span),
-            "tcp-transitory" => self.tcp_transitory.as_ref().map(Spanned::span),
-            "tcp-closing" => self.tcp_closing.as_ref().map(Spanned::span),
-            "icmp-timeout" => self.icmp_timeout.as_ref().map(Spanned::span),
-            "filter-timeout" => self.filter_timeout.as_ref().map(Spanned::span),
-            "max-mappings-per-host" => self.max_mappings_per_host.as_ref().map(Spanned::span),
-            _ => None,
-        }
     }
 }

@@ -1,9 +1,5 @@
 //! The words that keys take, and what is written with them.
 
-use natbed_nat::behavior::{
-    FilterScope, Filtering, Hairpinning, Mapping, OnConflict, OnFull, Pooling, PortAssignment, Refresh,
-    ReplyMapping, Unsolicited,
-};
 use serde_json::{Value as Json, json};
 
 use super::resolved::{Addresses, CandidateType, Delivery, Expected, HoldState, Ipv6Mode, Policy, Role};
@@ -11,7 +7,7 @@ use super::shape::{Reader, Shape, Value};
 use crate::diagnose::{Diagnostic, did_you_mean, quoted};
 
 /// The value of `all` whose word in `words` is the text of `value`.
-fn read_word<T: Copy>(
+pub(super) fn read_word<T: Copy>(
     value: &Value<'_>,
     reader: &mut Reader,
     words: &[&'static str],
@@ -76,7 +72,6 @@ words! {
 
 word_shapes! {
     Expected HoldState Delivery Ipv6Mode Policy Addresses Role
-    Mapping Filtering FilterScope ReplyMapping PortAssignment OnConflict Pooling Hairpinning Unsolicited Refresh OnFull
 }
 
 /// What a TURN server is reached over.

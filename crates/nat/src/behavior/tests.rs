@@ -25,6 +25,31 @@ fn every_axis_reads_back_what_it_prints() {
 }
 
 #[test]
+fn axes_set_what_they_get_and_nothing_else() {
+    let mut names = Vec::new();
+    for axis in Behavior::AXES {
+        assert!(!axis.about.trim().is_empty() && !names.contains(&axis.name), "{}", axis.name);
+        names.push(axis.name);
+        let (value, wrong) = match axis.values {
+            Values::Words(words) => (Value::Word(words[words.len() - 1]), Value::Word("nonsense")),
+            Values::Switch => (Value::Switch(true), Value::Number(1)),
+            Values::Duration => (Value::Duration(Duration::from_secs(7)), Value::Number(7)),
+            Values::Number(most) => (Value::Number(most), Value::Switch(true)),
+            Values::Ports => (Value::Ports(PortRange::new(7, 9)), Value::Word("7-9")),
+        };
+        let mut changed = Behavior::default();
+        axis.set(&mut changed, &value).unwrap();
+        assert_eq!(axis.get(&changed), Some(value), "{}", axis.name);
+        let error = axis.set(&mut changed, &wrong).unwrap_err();
+        assert_eq!(error, WrongValue { axis: axis.name, value: wrong });
+        axis.copy(&Behavior::default(), &mut changed);
+        assert_eq!(changed, Behavior::default(), "{}", axis.name);
+    }
+    let too_many = Behavior::axis("step").unwrap().set(&mut Behavior::default(), &Value::Number(65_536));
+    assert!(too_many.is_err());
+}
+
+#[test]
 fn port_ranges_read_back_what_they_print() {
     assert_eq!("1024-65535".parse(), Ok(PortRange::new(1024, 65535)));
     assert_eq!(PortRange::new(1, 2).to_string(), "1-2");
