@@ -8,7 +8,7 @@
 //!
 //! The interpreter shares with the simulation the words of [`natbed_nat::behavior`] and nothing else. What it leaves
 //! out: timeouts, limits and pools of addresses; hosts whose private addresses collide; conflicts over a preserved
-//! port, since agents bind ports of their own; IPv6; more than one socket a host.
+//! port, since agents bind ports of their own; destinations exempt from translation; IPv6; more than one socket a host.
 //!
 //! Two axes let the order of packets decide, and [`Prediction::raced`] says so where it changes the outcome:
 //!

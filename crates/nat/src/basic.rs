@@ -10,7 +10,9 @@ use rustc_hash::FxBuildHasher;
 use crate::address::Address;
 use crate::behavior::{Behavior, Hairpinning};
 use crate::engine::ConfigError;
+use crate::exempt;
 use crate::outcome::{DropReason, Forward, Outcome};
+use crate::tcp::Origin;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Basic {
@@ -68,6 +70,9 @@ impl Basic {
 
     fn send(&self, datagram: &mut Datagram) -> Result<Outcome, DropReason> {
         check(datagram)?;
+        if self.is_exempt(Origin::Inside, datagram) {
+            return Ok(Outcome::Outside(Forward::default()));
+        }
         let external = *self.external_of.get(&datagram.source).ok_or(DropReason::SourceNotInside)?;
         let hairpin = self.internal_of.get(&datagram.destination).copied();
         match (hairpin, self.behavior.hairpinning) {
@@ -92,9 +97,22 @@ impl Basic {
         if ours(&datagram.source) {
             return Err(DropReason::SpoofedSource);
         }
+        if self.is_exempt(Origin::Outside, datagram) {
+            return Ok(());
+        }
         let host = *self.internal_of.get(&datagram.destination).ok_or(DropReason::NotForUs)?;
         replace_destination(datagram, host);
         Ok(())
+    }
+}
+
+impl Basic {
+    /// Whether a packet is between the inside and a destination that is exempt from translation.
+    fn is_exempt(&self, origin: Origin, datagram: &Datagram) -> bool {
+        let Some(ends) = exempt::ends(&self.behavior, origin, datagram) else { return false };
+        let ours = |ip| self.external_of.contains_key(ip) || self.internal_of.contains_key(ip);
+        let from_inside = origin == Origin::Outside || self.external_of.contains_key(&datagram.source);
+        self.external_of.contains_key(&ends.internal) && from_inside && !ours(&ends.remote)
     }
 }
 

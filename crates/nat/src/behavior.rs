@@ -7,10 +7,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 mod axes;
+mod destination;
 mod validate;
 
 pub use axes::{Axis, Value, Values, WrongValue};
 use axes::{AxisType, axes};
+pub use destination::{Destination, DestinationSyntax};
 pub use validate::BehaviorError;
 
 /// A text is none of an axis's values.
@@ -322,6 +324,8 @@ axes! {
     "pooling" pooling: Pooling = Pooling::Paired,
     /// Whether a packet from inside to an external endpoint comes back in (RFC 4787 REQ-9).
     "hairpinning" hairpinning: Hairpinning = Hairpinning::Off,
+    /// Destinations towards which nothing is translated, as by a plain router (RFC 6888 REQ-6); default: none.
+    "exempt" exempt: Vec<Destination> = Vec::new(),
     /// What an inbound packet that nothing lets in does.
     "unsolicited" unsolicited: Unsolicited = Unsolicited::Drop,
     /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).

@@ -4,6 +4,7 @@ use natbed_packet::{Datagram, Icmp, IcmpError, Timestamp, Transport};
 
 use crate::address::{Address, Socket};
 use crate::behavior::Unsolicited;
+use crate::exempt;
 use crate::icmp::ErrorPassage;
 use crate::outcome::{Drop, DropReason, Forward, Outcome};
 use crate::packet::{Packet, QueryPacket, UdpPacket};
@@ -25,6 +26,11 @@ impl<A: Address> Translator<A> {
     fn translate(&mut self, origin: Origin, datagram: &mut Datagram) -> Result<Outcome, Drop> {
         let source = A::from_ip(datagram.source).ok_or(DropReason::WrongFamily)?;
         let destination = A::from_ip(datagram.destination).ok_or(DropReason::WrongFamily)?;
+        if !self.behavior.exempt.is_empty()
+            && let Some(outcome) = self.pass_exempt(origin, datagram)
+        {
+            return Ok(outcome);
+        }
         if datagram.is_fragment() {
             return Err(DropReason::Fragment.into());
         }
@@ -59,6 +65,21 @@ impl<A: Address> Translator<A> {
             }
             Transport::Fragment { .. } => Err(DropReason::Fragment.into()),
         }
+    }
+
+    /// Passes a packet on as it is, if it is between the inside and a destination that is exempt from translation.
+    #[inline(never)]
+    fn pass_exempt(&self, origin: Origin, datagram: &Datagram) -> Option<Outcome> {
+        let ends = exempt::ends(&self.behavior, origin, datagram)?;
+        let (internal, remote) = A::from_ip(ends.internal).zip(A::from_ip(ends.remote))?;
+        self.check_inside(internal).ok()?;
+        if remote.is_martian() || self.is_spoofed(remote) {
+            return None;
+        }
+        if origin == Origin::Inside {
+            self.check_inside(A::from_ip(datagram.source)?).ok()?;
+        }
+        Some(outcome(origin == Origin::Outside, Forward::default()))
     }
 
     #[inline(never)]

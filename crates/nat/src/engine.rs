@@ -258,7 +258,9 @@ impl Nat {
     /// Their table look-ups overlap, which makes large tables several times faster.
     pub fn outbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
         match &mut self.machine {
-            Machine::V4(translator) => translator.outbound_batch(now, flows, verdicts),
+            Machine::V4(translator) if translator.behavior.exempt.is_empty() => {
+                translator.outbound_batch(now, flows, verdicts);
+            }
             _ => verdicts
                 .extend(flows.iter().map(|flow| batch::single(*flow, |packet| self.outbound(now, packet)))),
         }
@@ -267,7 +269,9 @@ impl Nat {
     /// Translates many IPv4 UDP flows from outside, each as [`Nat::inbound`] would, and pushes a verdict for each.
     pub fn inbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
         match &mut self.machine {
-            Machine::V4(translator) => translator.inbound_batch(now, flows, verdicts),
+            Machine::V4(translator) if translator.behavior.exempt.is_empty() => {
+                translator.inbound_batch(now, flows, verdicts);
+            }
             _ => verdicts
                 .extend(flows.iter().map(|flow| batch::single(*flow, |packet| self.inbound(now, packet)))),
         }

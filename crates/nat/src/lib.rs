@@ -59,6 +59,7 @@ mod batch;
 pub mod behavior;
 mod datagram;
 mod engine;
+mod exempt;
 mod expiry;
 mod filter;
 mod hairpin;

@@ -181,13 +181,14 @@ impl Topology {
         Ok(plan)
     }
 
-    /// Notes what is inside `node`, and where it does not translate, that the outer network reaches it there.
+    /// Notes what is inside `node`, and where it does not translate, or not for all, that the outer network reaches it there.
     fn extend_routes(&self, node: NodeId, reachable: &mut [Vec<Prefix>], plan: &mut Plan) {
         let spec = &self.nodes[node.index()];
         let Some(nat) = &spec.nat else { return };
         let inside: Vec<Prefix> =
             nat.inner.iter().flat_map(|network| reachable[network.index()].clone()).collect();
-        let translates = matches!(nat.behavior.kind, Kind::Nat | Kind::Static);
+        let translates =
+            matches!(nat.behavior.kind, Kind::Nat | Kind::Static) && nat.behavior.exempt.is_empty();
         for interface in &spec.interfaces {
             let outer = self.interfaces[interface.index()].network;
             for prefix in &inside {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use natbed_nat::behavior::{
-    Behavior, FilterScope, Filtering, Hairpinning, Kind, Mapping, OnConflict, OnFull, Pooling,
+    Behavior, Destination, FilterScope, Filtering, Hairpinning, Kind, Mapping, OnConflict, OnFull, Pooling,
     PortAssignment, PortRange, Refresh, ReplyMapping, Unsolicited,
 };
 use natbed_nat::{Config, Nat};
@@ -84,6 +84,9 @@ fn behavior(rng: &mut Generator) -> Behavior {
         max_mappings: *pick(rng, &[None, None, Some(6), Some(1), Some(0)]),
         max_mappings_per_host: *pick(rng, &[None, None, Some(2), Some(1), Some(0)]),
         mapping_rate_per_host: *pick(rng, &[None, None, Some(2), Some(u32::MAX), Some(0)]),
+        exempt: some(rng, Destination { prefix: Prefix::masked(address(false, 2, 1), 31), port: None })
+            .into_iter()
+            .collect(),
         on_full: *pick(rng, OnFull::ALL),
     }
 }

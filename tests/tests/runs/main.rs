@@ -1,5 +1,6 @@
 //! Whole runs, from scenario text to outcome: against the oracle, under faults, twice over.
 
+mod axes;
 mod conservation;
 mod determinism;
 mod ends;

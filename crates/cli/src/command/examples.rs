@@ -27,6 +27,7 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "carrier-fail"
     "carrier-hairpin"
     "carrier-relay"
+    "carrier-server"
     "default-route"
     "double-nat"
     "firewall-vs-symmetric"

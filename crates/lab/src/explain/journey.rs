@@ -33,7 +33,7 @@ pub(super) enum HopKind {
     /// A NAT rewrote it.
     Translated(Box<Translation>),
     /// A router or firewall passed it on; inbound if its entry is for whom the datagram is for.
-    Forwarded { inbound: bool, opened: Option<Endpoint> },
+    Forwarded { datagram: Box<Datagram>, inbound: bool, opened: Option<Endpoint> },
     /// A relay sent on what it carried.
     Relayed { to: Datagram },
 }
@@ -130,7 +130,11 @@ impl Journeys {
                 let destination = datagram.destination_endpoint();
                 let inbound = mapping.as_ref().is_some_and(|mapping| Some(mapping.internal) == destination);
                 let opened = pending.take_opened(*packet);
-                self.pass(record, *packet, HopKind::Forwarded { inbound, opened });
+                self.pass(
+                    record,
+                    *packet,
+                    HopKind::Forwarded { datagram: Box::new(datagram.clone()), inbound, opened },
+                );
             }
             Event::Delivered { packet, datagram, .. } => {
                 if let (Place::Node(node), Some(journey)) = (record.place, self.journey_mut(*packet)) {

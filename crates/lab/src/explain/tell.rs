@@ -216,13 +216,34 @@ impl<'a> Teller<'a> {
             HopKind::Forwarded { inbound: true, .. } => {
                 format!("{at} lets it in, as it answers what went out")
             }
-            HopKind::Forwarded { .. } => format!("{at} passes it on unchanged"),
+            HopKind::Forwarded { datagram, .. } => {
+                format!(
+                    "{at} passes it on unchanged{}",
+                    self.exemption(hop.node, datagram).unwrap_or_default()
+                )
+            }
             HopKind::Relayed { to } => format!(
                 "{at} relays what it carries, from {} to {}",
                 port_pair(to.source_endpoint()),
                 port_pair(to.destination_endpoint()),
             ),
         }
+    }
+
+    /// Why a NAT did not translate, where it would have if it were not for the destination.
+    fn exemption(&self, node: NodeId, datagram: &Datagram) -> Option<String> {
+        let exempt = &self.nat(node)?.behavior.exempt;
+        let find = |ip, port: Option<Endpoint>| {
+            let port = port.map(|endpoint| endpoint.port);
+            exempt.iter().find(|exempt| exempt.contains(ip, port))
+        };
+        let (to, from) = (
+            find(datagram.destination, datagram.destination_endpoint()),
+            find(datagram.source, datagram.source_endpoint()),
+        );
+        to.map(|to| format!(", as it translates nothing towards {to} (exempt)")).or_else(|| {
+            from.map(|from| format!(", as it comes from {from}, which is exempt from translation"))
+        })
     }
 
     fn outbound(

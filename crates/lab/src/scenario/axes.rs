@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use natbed_nat::Behavior;
-use natbed_nat::behavior::{Axis, PortRange, Value as AxisValue, Values};
+use natbed_nat::behavior::{Axis, Destination, PortRange, Value as AxisValue, Values};
 use serde_json::{Value as Json, json};
 use toml::Spanned;
 
-use super::leaf::read_whole;
+use super::leaf::{AnyNumber, read_whole};
 use super::shape::{Field, Object, Reader, Shape, Value};
 use super::spec::Optional;
 use super::words::read_word;
@@ -92,6 +92,10 @@ fn read_axis(axis: &Axis, value: &Value<'_>, reader: &mut Reader) -> Option<Axis
             u32::try_from(number).ok().map(AxisValue::Number)
         }
         Values::Ports => PortRange::read(value, reader).map(AxisValue::Ports),
+        Values::Destinations => {
+            let list = AnyNumber::<Destination>::read(value, reader)?;
+            Some(AxisValue::Destinations(list.0.into_iter().map(Spanned::into_inner).collect()))
+        }
     }
 }
 
@@ -102,5 +106,6 @@ fn axis_schema(axis: &Axis) -> Json {
         Values::Duration => Duration::schema(),
         Values::Number(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
         Values::Ports => PortRange::schema(),
+        Values::Destinations => AnyNumber::<Destination>::schema(),
     }
 }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use natbed_nat::behavior::{PortRange, PortRangeSyntax};
-use natbed_packet::{Prefix, PrefixError};
+use natbed_nat::behavior::{Destination, DestinationSyntax, PortRange, PortRangeSyntax};
+use natbed_packet::{Family, Prefix, PrefixError};
 use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
@@ -269,6 +269,31 @@ impl Shape for PortRange {
 
     fn schema() -> Json {
         json!({ "type": "string", "pattern": r"^\d{1,5} *- *\d{1,5}$" })
+    }
+}
+
+impl Shape for Destination {
+    fn read(value: &Value<'_>, reader: &mut Reader) -> Option<Self> {
+        const KIND: &str = "a destination";
+        let text = reader.text(value, KIND)?;
+        let hint = |error: &DestinationSyntax| match error {
+            DestinationSyntax::Subnet(PrefixError::HostBits(network)) => {
+                Some(format!("did you mean `{network}`?"))
+            }
+            _ => Some("write it as `198.51.100.0/24`, `198.51.100.1` or `198.51.100.1:80`".to_owned()),
+        };
+        let read: Self = parsed(text, value, reader, KIND, hint)?;
+        if read.prefix.family() == Family::V6 {
+            let message = format!("{} has {}, which is IPv6", reader.key(), quoted(text));
+            let problem = Diagnostic::new("invalid-value", value.span(), message);
+            reader.problems.push(problem.label("IPv6 is never translated, and needs no exemption"));
+            return None;
+        }
+        Some(read)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?(:\d{1,5})?$" })
     }
 }
 

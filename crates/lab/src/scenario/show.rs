@@ -293,6 +293,7 @@ pub(crate) fn axes(behavior: &Behavior) -> Vec<(&'static str, String)> {
         Value::Duration(duration) => quoted_duration(duration),
         Value::Number(number) => number.to_string(),
         Value::Ports(range) => quote(&range.to_string()),
+        Value::Destinations(all) => list(all.iter().map(ToString::to_string)),
     };
     let axes = Behavior::AXES.iter().filter_map(|axis| Some((axis.name, value(axis.get(behavior)?))));
     [("base", quote(base))].into_iter().chain(axes).collect()

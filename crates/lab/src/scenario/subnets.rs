@@ -159,8 +159,13 @@ fn deal_ipv6(plan: &mut Plan, wiring: &Wiring<'_>, on_internet: &[Prefix], probl
 fn check_overlaps(plan: &Plan, wiring: &Wiring<'_>, problems: &mut Vec<Diagnostic>) {
     let mut blocks: Vec<(Attachment, Prefix, Attachment)> = Vec::new();
     for (&attachment, subnet) in plan {
-        let realm = wiring.realm(attachment);
-        blocks.extend(realm.zip(subnet.ipv4).map(|(realm, block)| (realm, block, attachment)));
+        let realms = wiring.realms(attachment);
+        blocks.extend(
+            subnet
+                .ipv4
+                .into_iter()
+                .flat_map(|block| realms.iter().map(move |realm| (*realm, block, attachment))),
+        );
         blocks.extend(subnet.ipv6.map(|block| (Attachment::Internet, block, attachment)));
     }
     blocks.sort_unstable_by_key(|&(realm, block, attachment)| {
@@ -177,7 +182,7 @@ fn check_overlaps(plan: &Plan, wiring: &Wiring<'_>, problems: &mut Vec<Diagnosti
     }
     for (at, nat) in wiring.nats.iter().enumerate() {
         let inside = Attachment::Nat(NatId::at(at));
-        let outside = nat.outside.filter(|_| nat.realm == Some(inside));
+        let outside = nat.outside.filter(|_| nat.realm == Some(inside) && !nat.exempts());
         let wide = outside.and_then(|outside| Some((outside, plan.get(&outside)?.ipv4?)));
         let first = blocks.partition_point(|(realm, ..)| *realm < inside);
         for &(_, block, attachment) in blocks[first..].iter().take_while(|(realm, ..)| *realm == inside) {

@@ -45,6 +45,11 @@ impl WiredNat {
         matches!(kind, Kind::Firewall | Kind::None | Kind::UdpBlocked | Kind::TcpOnly)
     }
 
+    /// Whether what is outside knows addresses inside, as there are destinations that nothing is translated towards.
+    pub(super) fn exempts(&self) -> bool {
+        self.behavior.as_ref().is_some_and(|behavior| !behavior.exempt.is_empty())
+    }
+
     pub(super) fn is_static(&self) -> bool {
         self.behavior.as_ref().is_some_and(|behavior| behavior.kind == Kind::Static)
     }
@@ -110,6 +115,23 @@ impl<'s> Wiring<'s> {
                 None => Some(attachment),
             },
         }
+    }
+
+    /// Every such space that a subnet can be reached from: its own, and those outside of NATs that do not translate for
+    /// all destinations.
+    pub(super) fn realms(&self, attachment: Attachment) -> Vec<Attachment> {
+        let mut realms = Vec::new();
+        let mut next = self.realm(attachment);
+        while let Some(realm) = next {
+            realms.push(realm);
+            next = match realm {
+                Attachment::Nat(nat) if self.nats[nat.index()].exempts() => {
+                    self.nats[nat.index()].outside.and_then(|outside| self.realm(outside))
+                }
+                _ => None,
+            };
+        }
+        realms
     }
 
     /// The NAT that leads out of `attachment`.

@@ -39,6 +39,8 @@ pub enum Axis {
     FilterTimeout(Duration),
     /// Which direction refreshes a mapping.
     Refresh(Refresh),
+    /// Nothing is exempt from translation.
+    NothingExempt,
     /// The external ports there are.
     PortRange(PortRange),
     /// Ports of one internal host.
@@ -74,6 +76,7 @@ impl Axis {
             Self::UdpTimeoutNew(value) => behavior.udp_timeout_new = Some(value),
             Self::FilterTimeout(value) => behavior.filter_timeout = Some(value),
             Self::Refresh(value) => behavior.refresh = value,
+            Self::NothingExempt => behavior.exempt.clear(),
             Self::PortRange(value) => behavior.port_range = value,
             Self::PortBlock(value) => behavior.port_block = Some(value),
             Self::MaxMappingsPerHost(value) => behavior.max_mappings_per_host = Some(value),
@@ -98,6 +101,7 @@ impl Axis {
             Self::UdpTimeoutNew(_) => Knob::UdpTimeoutNew,
             Self::FilterTimeout(_) => Knob::FilterTimeout,
             Self::Refresh(_) => Knob::Refresh,
+            Self::NothingExempt => Knob::Exempt,
             Self::PortRange(_) => Knob::PortRange,
             Self::PortBlock(_) => Knob::PortBlock,
             Self::MaxMappingsPerHost(_) => Knob::MaxMappingsPerHost,
@@ -114,7 +118,8 @@ pub(crate) fn alternatives(behavior: &Behavior, shared: bool) -> Vec<(Axis, u8)>
     let mut all = match behavior.kind {
         Kind::Nat => translating(behavior, shared),
         Kind::Firewall => open_filter(behavior),
-        Kind::Static | Kind::None | Kind::UdpBlocked | Kind::TcpOnly => Vec::new(),
+        Kind::Static => vec![(Axis::NothingExempt, 1)],
+        Kind::None | Kind::UdpBlocked | Kind::TcpOnly => Vec::new(),
     };
     if matches!(behavior.kind, Kind::Nat | Kind::Firewall) {
         all.extend(lifetimes(behavior));
@@ -144,6 +149,7 @@ fn translating(behavior: &Behavior, shared: bool) -> Vec<(Axis, u8)> {
     all.push((Axis::PortOverloading(!behavior.port_overloading), 1));
     all.push((Axis::Unsolicited(Unsolicited::Drop), 1));
     all.push((Axis::Pooling(Pooling::Paired), 1));
+    all.push((Axis::NothingExempt, 1));
     all
 }
 

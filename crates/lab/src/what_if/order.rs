@@ -57,6 +57,8 @@ pub enum Knob {
     PortOverloading,
     /// Which of its addresses a mapping gets.
     Pooling,
+    /// Which destinations it does not translate for.
+    Exempt,
     /// The ports that it has.
     PortRange,
     /// The ports that it gives a host.

@@ -174,6 +174,7 @@ pub(crate) fn axis_words(axis: Axis) -> String {
         Axis::Unsolicited(Unsolicited::Icmp) => "answers what nobody asked for with an error",
         Axis::Unsolicited(Unsolicited::CreatesState) => "remembers what nobody asked for",
         Axis::Pooling(Pooling::Paired) => "uses one external address for all mappings of a host",
+        Axis::NothingExempt => "translates whatever the destination",
         Axis::Pooling(Pooling::Arbitrary) => "uses any of its external addresses",
         Axis::Refresh(Refresh::Both) => "keeps a mapping for as long as packets pass in either direction",
         Axis::Refresh(Refresh::Outbound) => "keeps a mapping for as long as packets go out",

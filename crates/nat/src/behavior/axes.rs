@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Behavior, PortRange};
+use super::{Behavior, Destination, PortRange};
 
 /// One axis of a NAT's behaviour.
 ///
@@ -44,6 +44,8 @@ pub enum Values {
     Number(u32),
     /// A range of ports.
     Ports,
+    /// Any number of destinations.
+    Destinations,
 }
 
 /// A value of an axis.
@@ -59,6 +61,8 @@ pub enum Value {
     Number(u32),
     /// For [`Values::Ports`].
     Ports(PortRange),
+    /// For [`Values::Destinations`].
+    Destinations(Vec<Destination>),
 }
 
 /// A value is none that an axis can have.
@@ -130,6 +134,18 @@ axis_types! {
     u16 => Number(65_535);
     u32 => Number(u32::MAX);
     PortRange => Ports;
+}
+
+impl AxisType for Vec<Destination> {
+    const VALUES: Values = Values::Destinations;
+
+    fn value(&self) -> Option<Value> {
+        Some(Value::Destinations(self.clone()))
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        if let Value::Destinations(destinations) = value { Some(destinations.clone()) } else { None }
+    }
 }
 
 impl<T: AxisType> AxisType for Option<T> {

@@ -35,6 +35,10 @@ fn axes_set_what_they_get_and_nothing_else() {
             Values::Switch => (Value::Switch(true), Value::Number(1)),
             Values::Duration => (Value::Duration(Duration::from_secs(7)), Value::Number(7)),
             Values::Number(most) => (Value::Number(most), Value::Switch(true)),
+            Values::Destinations => {
+                let all = ["198.51.100.1", "10.0.0.0/8:53"].map(|text| text.parse().unwrap());
+                (Value::Destinations(all.to_vec()), Value::Word("198.51.100.1"))
+            }
             Values::Ports => (Value::Ports(PortRange::new(7, 9)), Value::Word("7-9")),
         };
         let mut changed = Behavior::default();
@@ -55,6 +59,26 @@ fn port_ranges_read_back_what_they_print() {
     assert_eq!(PortRange::new(1, 2).to_string(), "1-2");
     for text in ["", "1", "1-", "-2", "1-65536", "a-b", "1-2-3"] {
         assert_eq!(text.parse::<PortRange>(), Err(PortRangeSyntax), "{text}");
+    }
+}
+
+#[test]
+fn destinations_read_back_what_they_print() {
+    let read = |text: &str| text.parse::<Destination>().map(|read| read.to_string());
+    for text in ["198.51.100.0/24", "0.0.0.0/0:53", "198.51.100.7/32", "2001:db8::/32", "2001:db8::/32:53"] {
+        assert_eq!(read(text), Ok(text.to_owned()));
+    }
+    assert_eq!(read("198.51.100.7"), Ok("198.51.100.7/32".to_owned()));
+    assert_eq!(read("198.51.100.7:80"), Ok("198.51.100.7/32:80".to_owned()));
+    assert_eq!(read("[2001:db8::1]:80"), Ok("2001:db8::1/128:80".to_owned()));
+    for text in ["", "stun1", "stun1:80", "10.0.0.1-10.0.0.9", "2001:db8::1:", "10.0.0.1:80:90"] {
+        assert_eq!(read(text), Err(DestinationSyntax::Form), "{text}");
+    }
+    for text in ["10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:", "10.0.0.0/8:0", "10.0.0.0/8:", "[::1]:0"] {
+        assert_eq!(read(text), Err(DestinationSyntax::Port), "{text}");
+    }
+    for text in ["10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "10.0.0.0/"] {
+        assert!(matches!(read(text), Err(DestinationSyntax::Subnet(_))), "{text}");
     }
 }
 
@@ -88,6 +112,15 @@ fn contradictions_name_their_field() {
     let narrow = Behavior { port_range: PortRange::new(5000, 5099), ..base() };
     assert_eq!(field(Behavior { port_block: Some(101), ..narrow }), Err("port-block"));
     assert_eq!(field(Behavior { port_overloading: true, ..base() }), Err("port-overloading"));
+    let exempt = |kind| Behavior { kind, exempt: vec!["10.0.0.1".parse().unwrap()], ..base() };
+    for (kind, expected) in [
+        (Kind::Nat, Ok(())),
+        (Kind::Static, Ok(())),
+        (Kind::Firewall, Err("exempt")),
+        (Kind::None, Err("exempt")),
+    ] {
+        assert_eq!(field(exempt(kind)), expected, "{kind}");
+    }
 }
 
 #[test]

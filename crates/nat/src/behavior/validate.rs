@@ -57,6 +57,12 @@ pub enum BehaviorError {
     /// Overloaded ports are told apart by their remotes, and an endpoint-independent mapping has none of its own.
     #[error("endpoint-independent mappings cannot share a port: nothing tells their packets apart")]
     OverloadingNeedsDestination,
+    /// A box that translates nothing can exempt nothing from it.
+    #[error("a {kind} translates nothing as it is")]
+    NothingToExempt {
+        /// What it is.
+        kind: Kind,
+    },
 }
 
 impl BehaviorError {
@@ -68,6 +74,7 @@ impl BehaviorError {
             Self::BlockAboveRange { .. } => "port-block",
             Self::QuotaAboveLimit { .. } => "max-mappings-per-host",
             Self::OverloadingNeedsDestination => "port-overloading",
+            Self::NothingToExempt { .. } => "exempt",
         }
     }
 
@@ -84,6 +91,7 @@ impl BehaviorError {
             Self::OverloadingNeedsDestination => {
                 "set mapping = \"address-and-port-dependent\" or leave port-overloading out".to_owned()
             }
+            Self::NothingToExempt { .. } => "leave exempt out".to_owned(),
         }
     }
 }
@@ -97,7 +105,7 @@ impl Behavior {
     /// All that is wrong, at most once for each field.
     pub fn contradictions(&self) -> Vec<BehaviorError> {
         let ports = [self.wrong_range(), self.wrong_step(), self.wrong_overloading(), self.wrong_block()];
-        let limits = [self.wrong_limit(), self.wrong_quota(), self.wrong_rate()];
+        let limits = [self.wrong_limit(), self.wrong_quota(), self.wrong_rate(), self.wrong_exempt()];
         ports.into_iter().flatten().chain(self.zero_timeouts()).chain(limits.into_iter().flatten()).collect()
     }
 
@@ -165,6 +173,11 @@ impl Behavior {
     fn wrong_rate(&self) -> Option<BehaviorError> {
         let zero = self.mapping_rate_per_host == Some(0);
         zero.then_some(BehaviorError::Zero { field: "mapping-rate-per-host" })
+    }
+
+    fn wrong_exempt(&self) -> Option<BehaviorError> {
+        let wrong = !self.exempt.is_empty() && !matches!(self.kind, Kind::Nat | Kind::Static);
+        wrong.then_some(BehaviorError::NothingToExempt { kind: self.kind })
     }
 
     /// The most mappings of one protocol that the ports of one host allow.

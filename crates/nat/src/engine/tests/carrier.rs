@@ -315,3 +315,101 @@ fn rfc6888_req11_a_full_nat_evicts_nothing_and_says_so() {
     assert_eq!(nat.back(SERVER, external), Ok(ALICE));
     assert_eq!(nat.nat.snapshot(nat.now).len(), 3);
 }
+
+/// Towards SERVER nothing is translated, nor towards port 53 of anybody.
+fn exempting(base: Behavior) -> Behavior {
+    Behavior { exempt: vec!["198.51.100.1".parse().unwrap(), "0.0.0.0/0:53".parse().unwrap()], ..base }
+}
+
+#[test]
+fn rfc6888_req6_nothing_is_translated_towards_exempt_destinations() {
+    let mut nat = Bench::new(exempting(Behavior { hairpinning: Hairpinning::ExternalSource, ..base() }));
+    let dns = Endpoint { port: 53, ..STRANGER };
+    for to in [SERVER, OTHER_PORT, dns] {
+        assert_eq!(nat.out(ALICE, to), Ok(ALICE), "{to}");
+        assert_eq!(nat.back(to, ALICE), Ok(ALICE), "{to}");
+    }
+    assert!(nat.nat.snapshot(nat.now).is_empty());
+    let external = nat.out(ALICE, STRANGER).expect("a mapping");
+    assert_ne!(external.ip, ALICE.ip);
+    assert_eq!(nat.back(STRANGER, external), Ok(ALICE));
+
+    // Nobody else knows the way in, and nobody is let in by pretending.
+    assert_eq!(nat.back(STRANGER, ALICE), Err(DropReason::NotForUs));
+    assert_eq!(nat.back(dns, Endpoint::v4(10, 9, 9, 9, 53)), Err(DropReason::NotForUs), "not inside");
+    assert_eq!(nat.back(SERVER, external), Err(DropReason::Filtered), "an external address is not exempt");
+    assert_eq!(nat.back(Endpoint { port: 53, ..BOB }, ALICE), Err(DropReason::SpoofedSource));
+    assert_eq!(nat.out(Endpoint::v4(10, 9, 9, 9, 53), SERVER), Err(DropReason::SourceNotInside));
+    assert_eq!(nat.out(Endpoint { port: 0, ..ALICE }, SERVER), Err(DropReason::ZeroPort));
+    assert_eq!(nat.out(ALICE, Endpoint::v4(127, 0, 0, 1, 53)), Err(DropReason::Martian));
+
+    // Port 53 of the NAT's own outside is no server's: what goes there comes back in.
+    let bob = Endpoint { port: 53, ..BOB };
+    let behavior = Behavior { port_range: PortRange::new(1, 65535), ..nat.nat.behavior().clone() };
+    let mut nat = Bench::new(Behavior { filtering: Filtering::EndpointIndependent, ..behavior });
+    let shown = nat.out(bob, STRANGER).expect("a mapping");
+    assert_eq!(shown.port, 53);
+    let mut packet = Datagram::udp(ALICE, shown, Bytes::new());
+    assert!(matches!(nat.nat.outbound(nat.now, &mut packet), Outcome::Inside(_)));
+    assert_eq!(packet.destination_endpoint(), Some(bob));
+
+    // Of all flows at once the same becomes.
+    let mut verdicts = Vec::new();
+    let flow = |from: Endpoint, to: Endpoint| Flow {
+        source: from.to_string().parse().unwrap(),
+        destination: to.to_string().parse().unwrap(),
+    };
+    nat.nat.outbound_batch(nat.now, &[flow(ALICE, SERVER)], &mut verdicts);
+    nat.nat.inbound_batch(nat.now, &[flow(SERVER, ALICE), flow(STRANGER, ALICE)], &mut verdicts);
+    let [out, back] = [Verdict::Outside(flow(ALICE, SERVER)), Verdict::Inside(flow(SERVER, ALICE))];
+    assert_eq!(verdicts, [out, back, Verdict::Drop(DropReason::NotForUs)]);
+}
+
+#[test]
+fn rfc6888_req6_static_nats_exempt_too() {
+    let config = Config {
+        behavior: exempting(preset("static")),
+        external: vec![EXTERNAL.ip],
+        internal: vec![Prefix::host(ALICE.ip)],
+    };
+    let mut nat =
+        Bench { nat: Nat::new(config, Xoshiro256PlusPlus::seed_from_u64(1)).unwrap(), now: Timestamp::ZERO };
+    assert_eq!(nat.out(ALICE, SERVER), Ok(ALICE));
+    assert_eq!(nat.back(SERVER, ALICE), Ok(ALICE));
+    let external = Endpoint { ip: EXTERNAL.ip, ..ALICE };
+    assert_eq!(nat.out(ALICE, STRANGER), Ok(external));
+    assert_eq!(nat.back(SERVER, external), Ok(ALICE), "its external address stays");
+    assert_eq!(nat.back(STRANGER, ALICE), Err(DropReason::NotForUs));
+    assert_eq!(nat.out(BOB, SERVER), Err(DropReason::SourceNotInside));
+}
+
+#[test]
+fn rfc6888_req6_icmp_follows_packets_that_were_not_translated() {
+    let mut nat = Bench::new(exempting(base()));
+    assert_eq!(nat.ping(ALICE, SERVER, false), Ok(ALICE));
+    assert_eq!(nat.pong(SERVER, ALICE, true), Ok(ALICE));
+    let dns = Endpoint { port: 53, ..STRANGER };
+    assert_ne!(nat.ping(ALICE, dns, false), Ok(ALICE), "a query has no port to be exempt by");
+
+    let error = |source: Endpoint, to: Endpoint, about: (Endpoint, Endpoint)| {
+        let quoted = Quoted::of(&Datagram::udp(about.0, about.1, Bytes::new()));
+        let error = IcmpError { kind: IcmpErrorKind::PortUnreachable, quoted };
+        Datagram::new(source.ip, to.ip, Transport::Icmp(Icmp::Error(error)))
+    };
+    let now = nat.now;
+    let router = Endpoint::v4(192, 0, 2, 7, 0);
+    for remote in [SERVER, dns] {
+        let mut packet = error(router, ALICE, (ALICE, remote));
+        let same = packet.clone();
+        assert!(matches!(nat.nat.inbound(now, &mut packet), Outcome::Inside(_)), "{remote}");
+        assert_eq!(packet, same);
+        let mut packet = error(BOB, remote, (remote, ALICE));
+        let same = packet.clone();
+        assert!(matches!(nat.nat.outbound(now, &mut packet), Outcome::Outside(_)), "{remote}");
+        assert_eq!(packet, same);
+    }
+    let mut other = error(router, ALICE, (ALICE, STRANGER));
+    assert_eq!(reason(nat.nat.inbound(now, &mut other)).unwrap_err(), DropReason::NotForUs);
+    let mut stranger = error(router, STRANGER, (SERVER, ALICE));
+    assert!(reason(nat.nat.outbound(now, &mut stranger)).is_err(), "not to whom it quotes");
+}
