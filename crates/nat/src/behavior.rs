@@ -263,6 +263,17 @@ impl PortRange {
         self.first <= port && port <= self.last
     }
 
+    /// The ports of it that are on the same side of 1024 as `port`, which RFC 4787 section 4.2.1 keeps apart; an empty
+    /// range if there are none.
+    pub const fn half_of(self, port: u16) -> Self {
+        let (first, last) = (self.first, self.last);
+        if port < 1024 {
+            Self { first, last: if last < 1024 { last } else { 1023 } }
+        } else {
+            Self { first: if first < 1024 { 1024 } else { first }, last }
+        }
+    }
+
     /// How many ports the range has; 0 if it is reversed.
     pub const fn size(self) -> u32 {
         (self.last as u32 + 1).saturating_sub(self.first as u32)
@@ -318,6 +329,9 @@ axes! {
     "port-overloading" port_overloading: bool = false,
     /// Whether even internal ports get even external ports, and odd ones odd ones (RFC 4787 REQ-4).
     "port-parity" port_parity: bool = false,
+    /// Whether internal ports of 0-1023 get external ports of that range, and those of 1024-65535 likewise (RFC 4787
+    /// REQ-3a). Identifiers of ICMP queries are no ports.
+    "port-range-preservation" port_range_preservation: bool = false,
     /// Ports in the block that each internal host gets its ports from.
     "port-block" port_block: Option<u16> = None,
     /// Which of several external addresses a mapping gets (RFC 4787 REQ-2).

@@ -68,6 +68,7 @@ fn behavior(rng: &mut Generator) -> Behavior {
         port_range: PortRange::new(range.0, range.1),
         port_overloading: rng.random_ratio(1, 4),
         port_parity: rng.random_ratio(1, 4),
+        port_range_preservation: rng.random_ratio(1, 4),
         port_block: *pick(rng, &[None, None, Some(4), Some(64), Some(1), Some(0)]),
         pooling: *pick(rng, Pooling::ALL),
         hairpinning: *pick(rng, Hairpinning::ALL),

@@ -92,6 +92,14 @@ fn contradictions_name_their_field() {
     let one_port = Behavior { port_range: PortRange::new(8, 8), ..base() };
     assert_eq!(field(one_port.clone()), Ok(()));
     assert_eq!(field(Behavior { port_parity: true, ..one_port }), Err("port-range"));
+    let halves = |first, last, port_block| {
+        let port_range = PortRange::new(first, last);
+        field(Behavior { port_range, port_block, port_range_preservation: true, ..base() })
+    };
+    assert_eq!(halves(1023, 1024, None), Ok(()));
+    assert_eq!(halves(1, 1023, None), Err("port-range"));
+    assert_eq!(halves(1024, 65535, None), Err("port-range"));
+    assert_eq!(halves(1, 65535, Some(64)), Err("port-block"));
     assert_eq!(field(Behavior { step: 0, ..base() }), Err("step"));
     assert_eq!(field(Behavior { udp_timeout: Duration::ZERO, ..base() }), Err("udp-timeout"));
     assert_eq!(field(Behavior { udp_timeout_new: Some(Duration::ZERO), ..base() }), Err("udp-timeout-new"));

@@ -26,6 +26,12 @@ pub enum BehaviorError {
         /// The field, in scenario spelling.
         field: &'static str,
     },
+    /// Ports below 1024 or above are missing.
+    #[error("ports below 1024 and ports above are kept apart, and both are needed")]
+    HalvesNeedBoth {
+        /// The field, in scenario spelling.
+        field: &'static str,
+    },
     /// A duration is zero.
     #[error("a timeout of zero ends a mapping before it begins")]
     ZeroTimeout {
@@ -70,7 +76,10 @@ impl BehaviorError {
     pub const fn field(self) -> &'static str {
         match self {
             Self::ReversedPortRange { .. } | Self::PortZero => "port-range",
-            Self::ParityNeedsTwoPorts { field } | Self::ZeroTimeout { field } | Self::Zero { field } => field,
+            Self::ParityNeedsTwoPorts { field }
+            | Self::HalvesNeedBoth { field }
+            | Self::ZeroTimeout { field }
+            | Self::Zero { field } => field,
             Self::BlockAboveRange { .. } => "port-block",
             Self::QuotaAboveLimit { .. } => "max-mappings-per-host",
             Self::OverloadingNeedsDestination => "port-overloading",
@@ -84,6 +93,13 @@ impl BehaviorError {
             Self::ReversedPortRange { first, last } => format!("write {last}-{first}"),
             Self::PortZero => "start the range at 1 or above".to_owned(),
             Self::ParityNeedsTwoPorts { .. } => "allow more ports or leave port-parity out".to_owned(),
+            Self::HalvesNeedBoth { field: "port-block" } => {
+                "leave port-block or port-range-preservation out".to_owned()
+            }
+            Self::HalvesNeedBoth { .. } => {
+                "allow ports on both sides of 1024, such as 1-65535, or leave port-range-preservation out"
+                    .to_owned()
+            }
             Self::ZeroTimeout { .. } => "write a duration such as \"30 s\"".to_owned(),
             Self::Zero { .. } => "write a number of 1 or more".to_owned(),
             Self::BlockAboveRange { range, .. } => format!("write {range} or less"),
@@ -117,6 +133,10 @@ impl Behavior {
         if first == 0 {
             return Some(BehaviorError::PortZero);
         }
+        let one_half = self.port_range.half_of(0).size() == 0 || self.port_range.half_of(1024).size() == 0;
+        if self.port_range_preservation && one_half {
+            return Some(BehaviorError::HalvesNeedBoth { field: "port-range" });
+        }
         let too_few = self.port_parity && first == last;
         too_few.then_some(BehaviorError::ParityNeedsTwoPorts { field: "port-range" })
     }
@@ -134,6 +154,9 @@ impl Behavior {
         let range = self.port_range.size();
         match self.port_block {
             Some(0) => Some(BehaviorError::Zero { field: "port-block" }),
+            Some(_) if self.port_range_preservation => {
+                Some(BehaviorError::HalvesNeedBoth { field: "port-block" })
+            }
             Some(1) if self.port_parity => Some(BehaviorError::ParityNeedsTwoPorts { field: "port-block" }),
             Some(block) if range > 0 && u32::from(block) > range => {
                 Some(BehaviorError::BlockAboveRange { block, range })

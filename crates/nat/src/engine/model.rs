@@ -65,7 +65,11 @@ enum Target {
     Port(u8, u16),
 }
 
-const RANGE: PortRange = PortRange::new(6000, 6015);
+/// Ports on either side of 1024.
+const RANGE: PortRange = PortRange::new(1016, 1031);
+
+/// The ports of internal hosts: in the range and not, on either side of 1024.
+const INTERNAL: [u16; 6] = [1014, 1021, 1023, 1024, 1027, 1033];
 
 fn remote((host, port): (u8, u16)) -> Endpoint {
     Endpoint::v4(198, 51, 100, host, 3000 + port)
@@ -124,7 +128,8 @@ impl Bench {
         let now = Timestamp::from_nanos(self.model.now);
         match op {
             Op::Out { host, port, to, kind } => {
-                let (from, to) = (Endpoint::v4(10, 0, 0, *host, 5998 + port), self.target(to));
+                let (from, to) =
+                    (Endpoint::v4(10, 0, 0, *host, INTERNAL[usize::from(*port)]), self.target(to));
                 self.pass(*kind, from, kind.remote(to), true);
             }
             Op::In { from, to, kind } => {
@@ -310,6 +315,7 @@ fn behaviors() -> impl Strategy<Value = Behavior> {
         1u16..4,
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         proptest::option::weighted(0.3, 3u16..9),
         one_of(Pooling::ALL),
     );
@@ -333,8 +339,9 @@ fn behaviors() -> impl Strategy<Value = Behavior> {
             port_range: RANGE,
             port_overloading: ports.3 && sides.0 != Mapping::EndpointIndependent,
             port_parity: ports.4,
-            port_block: ports.5,
-            pooling: ports.6,
+            port_range_preservation: ports.5 && ports.6.is_none(),
+            port_block: ports.6,
+            pooling: ports.7,
             max_mappings: limits.0,
             max_mappings_per_host: limits.1.map(|quota| quota.min(limits.0.unwrap_or(quota))),
             mapping_rate_per_host: limits.2,

@@ -207,6 +207,31 @@ fn port_parity_keeps_even_and_odd() {
 }
 
 #[test]
+fn rfc4787_req3a_ports_stay_on_their_side_of_1024() {
+    let low = Endpoint { port: 600, ..ALICE };
+    let sides = |port_range_preservation, ports| {
+        let behavior =
+            Behavior { ports, port_range: PortRange::new(900, 1200), port_range_preservation, ..base() };
+        let mut nat = Bench::new(behavior);
+        let low = nat.ports(low, 60).into_iter().all(|port| port < 1024);
+        low && nat.ports(ALICE, 60).into_iter().all(|port| port >= 1024)
+    };
+    for ports in PortAssignment::ALL {
+        assert!(sides(true, *ports), "{ports}");
+        assert!(!sides(false, *ports), "{ports}");
+    }
+
+    // Each side is exhausted by itself, and by parity where that is kept too. A free port is preserved.
+    let few = Behavior { port_range: PortRange::new(1020, 1030), ..base() };
+    let mut nat = Bench::new(Behavior { port_range_preservation: true, port_parity: true, ..few });
+    assert_eq!(nat.out(Endpoint { port: 1022, ..ALICE }, SERVER).map(|to| to.port), Ok(1022));
+    assert_eq!(nat.ports(Endpoint { port: 20, ..ALICE }, 1), [1020]);
+    assert_eq!(nat.out(Endpoint { port: 30, ..ALICE }, SERVER), Err(DropReason::PortsExhausted));
+    assert!(nat.out(Endpoint { port: 31, ..ALICE }, SERVER).is_ok());
+    assert!(nat.out(Endpoint { port: 40_000, ..ALICE }, SERVER).is_ok());
+}
+
+#[test]
 fn port_block_keeps_a_host_together() {
     let spread = |port_block| {
         let mut nat = Bench::new(Behavior { port_block, ..preset("EIM/APDF") });

@@ -86,6 +86,8 @@ impl<A: Address> Translator<A> {
         (protocol, from, to): (Protocol, Socket<A>, Socket<A>),
     ) -> Option<u16> {
         let flow = (protocol, from, to);
+        let apart = self.behavior.port_range_preservation && protocol != Protocol::Icmp;
+        let range = if apart { range.half_of(from.port) } else { range };
         if let Some(port) = self.shared_port(place, range, flow) {
             return Some(port);
         }

@@ -246,6 +246,9 @@ impl Model {
             here && (!self.behavior.port_overloading || self.same_key(entry.first, to))
         });
         let parity = !self.behavior.port_parity || external.port % 2 == from.port % 2;
+        let half = !self.behavior.port_range_preservation
+            || protocol == Protocol::Icmp
+            || (external.port < 1024) == (from.port < 1024);
         let pinned = self.behavior.pooling == Pooling::Paired || self.behavior.port_block.is_some();
         let address = !pinned || self.of_host(from.ip).all(|entry| entry.external.ip == external.ip);
         let block = self.block_of(external.port);
@@ -256,7 +259,7 @@ impl Model {
                     |entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block,
                 );
         let whole_block = self.behavior.port_block.is_none_or(|size| block < Some(16 / size));
-        !taken && parity && address && own_block && !others_block && whole_block
+        !taken && parity && half && address && own_block && !others_block && whole_block
     }
 
     fn check_choice(

@@ -316,6 +316,15 @@ fn rfc6888_req11_a_full_nat_evicts_nothing_and_says_so() {
     assert_eq!(nat.nat.snapshot(nat.now).len(), 3);
 }
 
+#[test]
+fn identifiers_of_queries_have_no_sides() {
+    let behavior = Behavior { port_range: PortRange::new(1023, 1024), ..base() };
+    let mut nat = Bench::new(Behavior { port_range_preservation: true, ..behavior });
+    for identifier in [7, 8] {
+        assert!(nat.ping(Endpoint { port: identifier, ..ALICE }, SERVER, false).is_ok(), "{identifier}");
+    }
+}
+
 /// Towards SERVER nothing is translated, nor towards port 53 of anybody.
 fn exempting(base: Behavior) -> Behavior {
     Behavior { exempt: vec!["198.51.100.1".parse().unwrap(), "0.0.0.0/0:53".parse().unwrap()], ..base }
