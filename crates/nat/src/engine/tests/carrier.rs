@@ -326,13 +326,16 @@ fn identifiers_of_queries_have_no_sides() {
 }
 
 /// Towards SERVER nothing is translated, nor towards port 53 of anybody.
-fn exempting(base: Behavior) -> Behavior {
-    Behavior { exempt: vec!["198.51.100.1".parse().unwrap(), "0.0.0.0/0:53".parse().unwrap()], ..base }
+fn exempting(base: &Behavior) -> Behavior {
+    Behavior {
+        exempt: vec!["198.51.100.1".parse().unwrap(), "0.0.0.0/0:53".parse().unwrap()],
+        ..base.clone()
+    }
 }
 
 #[test]
 fn rfc6888_req6_nothing_is_translated_towards_exempt_destinations() {
-    let mut nat = Bench::new(exempting(Behavior { hairpinning: Hairpinning::ExternalSource, ..base() }));
+    let mut nat = Bench::new(exempting(&Behavior { hairpinning: Hairpinning::ExternalSource, ..base() }));
     let dns = Endpoint { port: 53, ..STRANGER };
     for to in [SERVER, OTHER_PORT, dns] {
         assert_eq!(nat.out(ALICE, to), Ok(ALICE), "{to}");
@@ -377,7 +380,7 @@ fn rfc6888_req6_nothing_is_translated_towards_exempt_destinations() {
 #[test]
 fn rfc6888_req6_static_nats_exempt_too() {
     let config = Config {
-        behavior: exempting(preset("static")),
+        behavior: exempting(&preset("static")),
         external: vec![EXTERNAL.ip],
         internal: vec![Prefix::host(ALICE.ip)],
     };
@@ -394,7 +397,7 @@ fn rfc6888_req6_static_nats_exempt_too() {
 
 #[test]
 fn rfc6888_req6_icmp_follows_packets_that_were_not_translated() {
-    let mut nat = Bench::new(exempting(base()));
+    let mut nat = Bench::new(exempting(&base()));
     assert_eq!(nat.ping(ALICE, SERVER, false), Ok(ALICE));
     assert_eq!(nat.pong(SERVER, ALICE, true), Ok(ALICE));
     let dns = Endpoint { port: 53, ..STRANGER };
