@@ -14,7 +14,7 @@ fn endpoint(text: &str) -> Endpoint {
 /// The host candidates' addresses of an agent with such interfaces, by priority.
 fn order(config: Config, interfaces: &[&[&str]]) -> Vec<String> {
     let mut agent = Agent::new(config, Xoshiro256PlusPlus::seed_from_u64(1));
-    let interfaces = interfaces.iter().map(|own| own.iter().map(|text| endpoint(text)).collect());
+    let interfaces = interfaces.iter().map(|own| own.iter().map(|text| endpoint(text)).collect::<Vec<_>>());
     agent.add_interfaces(Timestamp::ZERO, &interfaces.collect::<Vec<_>>());
     let mut candidates = agent.local_candidates().copied().collect::<Vec<_>>();
     candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
