@@ -12,6 +12,22 @@ use crate::timers::Timers;
 
 /// A behaviour from which many NATs are made. They have it in memory once, which makes them smaller, and faster where
 /// thousands of them take turns.
+///
+/// ```
+/// use natbed_nat::{NatType, presets};
+/// use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng};
+///
+/// let symmetric = NatType::new(presets::lookup("symmetric").unwrap().behavior)?;
+/// let street: Vec<_> = (1..=9)
+///     .map(|house| {
+///         let external = [format!("203.0.113.{house}").parse()?];
+///         let internal = ["192.168.1.0/24".parse()?];
+///         Ok(symmetric.nat(&external, &internal, Xoshiro256PlusPlus::seed_from_u64(house))?)
+///     })
+///     .collect::<Result<_, Box<dyn std::error::Error>>>()?;
+/// assert!(street.iter().all(|nat| std::ptr::eq(nat.behavior(), symmetric.behavior())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct NatType {
     pub(crate) behavior: Arc<Behavior>,

@@ -74,12 +74,12 @@ pub(crate) struct Apart {
 }
 
 impl Nodes {
-    pub(crate) fn with_capacity(nodes: usize, nats: usize) -> Self {
+    pub(crate) fn with_capacity(hosts: usize, nats: usize) -> Self {
         Self {
-            kinds: Vec::with_capacity(nodes),
-            hosts: Vec::with_capacity(nodes - nats),
+            kinds: Vec::with_capacity(hosts + nats),
+            hosts: Vec::with_capacity(hosts),
             middleboxes: Vec::with_capacity(nats),
-            apart: Vec::with_capacity(nodes),
+            apart: Vec::with_capacity(hosts + nats),
         }
     }
 
@@ -135,18 +135,10 @@ impl Nodes {
         }
     }
 
-    /// Starts to fetch what the next packet at the NAT at `place` will meet, if there is one.
+    /// Starts to fetch what the next packet at a node of that kind will meet.
     #[inline]
-    pub(crate) fn expect_at_nat(&self, place: u32) {
-        if place != u32::MAX {
-            prefetch_lines(&self.middleboxes, place as usize, Middlebox::LINES);
-        }
-    }
-
-    /// Starts to fetch what the next packet at `node` will meet.
-    #[inline]
-    pub(crate) fn expect(&self, node: NodeId) {
-        match self.kind(node) {
+    pub(crate) fn expect(&self, kind: Kind) {
+        match kind {
             Kind::Host(place) => prefetch(&self.hosts, place as usize),
             Kind::Nat(place) => prefetch_lines(&self.middleboxes, place as usize, Middlebox::LINES),
         }
@@ -186,6 +178,8 @@ pub(crate) struct Host {
     pub(crate) next_port: u16,
     pub(crate) stopped: bool,
 }
+
+const _: () = assert!(size_of::<Host>() == 64);
 
 impl Host {
     /// A host without programs, whose first ephemeral port is drawn at random.
@@ -278,7 +272,7 @@ pub(crate) struct Network {
 pub(crate) struct Interface {
     pub(crate) node: NodeId,
     pub(crate) network: NetworkId,
-    /// The NAT that is the network's router, by its place among the NATs; `u32::MAX` if there is none.
-    pub(crate) router: u32,
     pub(crate) link: Link,
 }
+
+const _: () = assert!(size_of::<Interface>() <= 32);

@@ -179,18 +179,19 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// The wheel against a sorted list, with pushes between pops.
+        /// The wheel against a sorted list, with pushes between pops, and several for one time.
         #[test]
         fn order_is_time_then_insertion(batches in prop::collection::vec(
-            (prop::collection::vec((0u64..1 << 40, 0u32..40), 0..20), 0usize..20), 1..20)
+            (prop::collection::vec((0u64..1 << 40, 0u32..40, 1usize..4), 0..20), 0usize..40), 1..20)
         ) {
             let (mut queue, mut model, mut sequence, mut now) = (Queue::new(), Vec::new(), 0u32, 0u64);
             for (pushes, pops) in batches {
-                for (delay, shift) in pushes {
-                    let time = now + (delay >> shift);
-                    queue.push(Timestamp::from_nanos(time), sequence);
-                    model.push((time, sequence));
-                    sequence += 1;
+                for (delay, shift, copies) in pushes {
+                    for time in std::iter::repeat_n(now + (delay >> shift), copies) {
+                        queue.push(Timestamp::from_nanos(time), sequence);
+                        model.push((time, sequence));
+                        sequence += 1;
+                    }
                 }
                 model.sort_unstable();
                 for _ in 0..pops.min(model.len()) {
@@ -205,6 +206,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Bursts come down to the present together, whatever came for other times in between.
+    #[test]
+    fn a_burst_stays_in_order() {
+        let mut queue = Queue::new();
+        let at = |millis, item, queue: &mut Queue<u32>| queue.push(Timestamp::from_millis(millis), item);
+        for item in 0..3 {
+            at(10, item, &mut queue);
+        }
+        at(20, 6, &mut queue);
+        at(10, 3, &mut queue);
+        assert_eq!(queue.pop_until(Timestamp::MAX), Some((Timestamp::from_millis(10), 0)));
+        at(10, 4, &mut queue);
+        at(5, 5, &mut queue);
+        at(20, 7, &mut queue);
+        let rest: Vec<u32> =
+            std::iter::from_fn(|| queue.pop_until(Timestamp::MAX)).map(|event| event.1).collect();
+        assert_eq!(rest, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!((queue.len(), queue.next_time()), (0, None));
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Table {
     more: Option<Box<More>>,
 }
 
+const _: () = assert!(size_of::<Table>() == 64);
+
 #[derive(Default)]
 struct More {
     /// All stations, where there are several: those with IPv4 addresses.
@@ -237,4 +239,49 @@ impl Rows {
 
 fn station_of(word: u32) -> Option<InterfaceId> {
     (word != NOBODY).then_some(InterfaceId(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stations on both sides of a row's end, one that moves, and one of the other family.
+    #[test]
+    fn many_stations_are_told_apart() {
+        let network = NetworkId(0);
+        let mut routes = Routes::with_capacity(1);
+        routes.add_network(&["10.0.0.0/8".parse().unwrap()], None, true);
+        let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
+        for last in 14..=17 {
+            assert_eq!(routes.add_station(network, ip(last), InterfaceId(last.into())), None);
+        }
+        let other: IpAddr = "2001:db8::1".parse().unwrap();
+        assert_eq!(routes.add_station(network, other, InterfaceId(99)), None);
+        assert_eq!(routes.look_up(network, other), Hop::Station(InterfaceId(99)));
+        for last in 14..=17 {
+            assert_eq!(routes.look_up(network, ip(last)), Hop::Station(InterfaceId(last.into())));
+        }
+        assert_eq!(routes.look_up(network, ip(13)), Hop::Absent);
+        assert_eq!(routes.look_up(network, IpAddr::from([11, 0, 0, 15])), Hop::Elsewhere);
+
+        routes.remove_station(network, ip(15));
+        assert_eq!(routes.look_up(network, ip(15)), Hop::Absent);
+        assert_eq!(routes.add_station(network, ip(16), InterfaceId(15)), Some(InterfaceId(16)));
+        assert_eq!(routes.station(network, ip(16)), Some(InterfaceId(15)));
+    }
+
+    /// The only station may go, and another come.
+    #[test]
+    fn an_only_station_moves() {
+        let network = NetworkId(0);
+        let mut routes = Routes::with_capacity(1);
+        routes.add_network(&["10.0.0.0/24".parse().unwrap(), "10.0.1.0/24".parse().unwrap()], None, true);
+        let (old, new) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 1, 1]));
+        assert_eq!(routes.add_station(network, old, InterfaceId(1)), None);
+        assert_eq!(routes.add_station(network, old, InterfaceId(2)), Some(InterfaceId(1)));
+        routes.remove_station(network, old);
+        assert_eq!(routes.add_station(network, new, InterfaceId(2)), None);
+        assert_eq!(routes.look_up(network, old), Hop::Absent);
+        assert_eq!(routes.look_up(network, new), Hop::Station(InterfaceId(2)));
+    }
 }

@@ -17,7 +17,7 @@ use slab::Slab;
 
 use crate::endpoint::{Input, Program};
 use crate::fault::Fault;
-use crate::node::{Interface, InterfaceId, Network, NetworkId, NodeId, Nodes, ProgramId};
+use crate::node::{Interface, InterfaceId, Kind, Network, NetworkId, NodeId, Nodes, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::trace::{PacketId, Record};
@@ -32,6 +32,8 @@ pub struct Simulator<P: Program> {
     nodes: Nodes,
     networks: Vec<Network>,
     interfaces: Vec<Interface>,
+    /// The router of each interface's network, whose memory is fetched while a datagram is under way to it.
+    routers: Vec<Option<Kind>>,
     /// Of each interface.
     addresses: Vec<Vec<IpAddr>>,
     routes: Routes,

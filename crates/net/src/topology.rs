@@ -48,7 +48,8 @@ pub(crate) struct NetworkSpec {
 pub(crate) struct NodeSpec {
     pub(crate) name: String,
     pub(crate) interfaces: Vec<InterfaceId>,
-    pub(crate) nat: Option<NatSpec>,
+    /// Apart, as hosts have none, and specifications of nodes are moved as they become more.
+    pub(crate) nat: Option<Box<NatSpec>>,
 }
 
 #[derive(Clone, Debug)]
@@ -233,17 +234,17 @@ impl Topology {
     }
 
     fn add_node(&mut self, name: &str, nat: Option<NatSpec>) -> NodeId {
-        self.nodes.push(NodeSpec { name: name.into(), interfaces: Vec::new(), nat });
+        self.nodes.push(NodeSpec { name: name.into(), interfaces: Vec::new(), nat: nat.map(Box::new) });
         NodeId::from_len(self.nodes.len() - 1)
     }
 
     fn nat_mut(&mut self, nat: NodeId) -> &mut NatSpec {
-        self.nodes[nat.index()].nat.as_mut().expect("the node is a NAT")
+        self.nodes[nat.index()].nat.as_deref_mut().expect("the node is a NAT")
     }
 
     fn nats(&self) -> impl Iterator<Item = (NodeId, &NatSpec)> {
         let ids = (0..self.nodes.len()).map(NodeId::from_len);
-        ids.zip(&self.nodes).filter_map(|(id, node)| node.nat.as_ref().map(|nat| (id, nat)))
+        ids.zip(&self.nodes).filter_map(|(id, node)| node.nat.as_deref().map(|nat| (id, nat)))
     }
 }
 

@@ -13,8 +13,10 @@ use crate::trace::{Direction, DropReason, Place};
 impl<P: Program> Simulator<P> {
     /// Sends packet `key` from `interface` to its network.
     pub(super) fn transmit_up(&mut self, interface: InterfaceId, key: u32) {
-        let &Interface { node, router, ref link, .. } = &self.interfaces[interface.index()];
-        self.nodes.expect_at_nat(router);
+        let &Interface { node, ref link, .. } = &self.interfaces[interface.index()];
+        if let Some(router) = self.routers[interface.index()] {
+            self.nodes.expect(router);
+        }
         let size = self.packets[key as usize].datagram.wire_len();
         match link.arrival(self.now, size) {
             Some(at) => self.queue.push(at, Event::AtNetwork { interface, packet: key }),
@@ -64,7 +66,7 @@ impl<P: Program> Simulator<P> {
     /// Sends packet `key` from its network to `interface`.
     fn transmit_down(&mut self, interface: InterfaceId, key: u32) {
         let &Interface { node, network, ref link, .. } = &self.interfaces[interface.index()];
-        self.nodes.expect(node);
+        self.nodes.expect(self.nodes.kind(node));
         let size = self.packets[key as usize].datagram.wire_len();
         match link.arrival(self.now, size) {
             Some(at) => self.queue.push(at, Event::AtNode { interface, packet: key }),

@@ -13,7 +13,7 @@ use super::{Counts, Event, Simulator, Slot};
 use crate::endpoint::Program;
 use crate::fault::Fault;
 use crate::link::Link;
-use crate::node::{Engine, Host, Interface, InterfaceId, Kind, Middlebox, Network, NodeId, Nodes, ProgramId};
+use crate::node::{Engine, Host, Interface, InterfaceId, Middlebox, Network, NodeId, Nodes, ProgramId};
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::small::List;
@@ -24,19 +24,19 @@ impl<P: Program> Simulator<P> {
     /// A network that stands still at time zero, with every random stream seeded from `seed`.
     pub fn new(topology: &Topology, seed: u64) -> Result<Self, TopologyError> {
         let plan = topology.plan()?;
+        let nats = topology.nodes.iter().filter(|node| node.nat.is_some()).count();
+        let hosts = topology.nodes.len() - nats;
         let mut simulator = Self {
             now: Timestamp::ZERO,
             seed,
             queue: Queue::new(),
-            nodes: Nodes::with_capacity(
-                topology.nodes.len(),
-                topology.nodes.iter().filter(|node| node.nat.is_some()).count(),
-            ),
+            nodes: Nodes::with_capacity(hosts, nats),
             networks: Vec::with_capacity(topology.networks.len()),
             interfaces: Vec::with_capacity(topology.interfaces.len()),
+            routers: Vec::new(),
             addresses: Vec::with_capacity(topology.interfaces.len()),
             routes: Routes::with_capacity(topology.networks.len()),
-            programs: Vec::new(),
+            programs: Vec::with_capacity(hosts),
             packets: Slab::new(),
             messages: Slab::new(),
             faults: Vec::new(),
@@ -68,12 +68,9 @@ impl<P: Program> Simulator<P> {
                 }
             }
         }
-        for interface in &mut simulator.interfaces {
-            let gateway = simulator.routes.gateway(interface.network);
-            if let Some(Kind::Nat(place)) = gateway.map(|node| simulator.nodes.kind(node)) {
-                interface.router = place;
-            }
-        }
+        let gateway = |interface: &Interface| simulator.routes.gateway(interface.network);
+        let router = |interface| gateway(interface).map(|node| simulator.nodes.kind(node));
+        simulator.routers = simulator.interfaces.iter().map(router).collect();
         Ok(simulator)
     }
 
@@ -139,7 +136,6 @@ impl<P: Program> Simulator<P> {
             self.interfaces.push(Interface {
                 node: spec.node,
                 network: spec.network,
-                router: u32::MAX,
                 link: Link::new(spec.link, [up, down]),
             });
             self.addresses.push(spec.addresses.clone());
