@@ -18,17 +18,20 @@ pub(crate) struct Queue<T> {
     levels: u16,
     /// The slots of each level that have events, a bit for each.
     occupied: [u64; LEVELS],
-    slots: Vec<Slot<T>>,
-    /// Memory of slots that are empty now, the one that was in use last on top: the next slot takes it while it is in
-    /// the cache.
-    spare: Vec<VecDeque<(u64, T)>>,
-    /// The time of the event that was added last and the place of its slot, which has not been empty since: more events
-    /// often come for that time.
-    recent: Option<(u64, usize)>,
+    /// The list of each slot that has events. The others have none, as most never do.
+    slots: [u16; LEVELS * SLOTS],
+    lists: Vec<List<T>>,
+    /// Lists without events and slot, the one that was in use last on top: the next slot takes it while it is in the
+    /// cache.
+    spare: Vec<u16>,
+    /// The time of the event that was added last and its list, which has not been empty since: more events often come for
+    /// that time.
+    recent: Option<(u64, u16)>,
     len: usize,
 }
 
-struct Slot<T> {
+/// The events of a slot.
+struct List<T> {
     /// The earliest time here; the end of time where there is none.
     first: u64,
     /// The latest time here; the beginning of time where there is none.
@@ -38,8 +41,16 @@ struct Slot<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        let slots = (0..LEVELS * SLOTS).map(|_| Slot::new()).collect();
-        Self { now: 0, levels: 0, occupied: [0; LEVELS], slots, spare: Vec::new(), recent: None, len: 0 }
+        Self {
+            now: 0,
+            levels: 0,
+            occupied: [0; LEVELS],
+            slots: [0; LEVELS * SLOTS],
+            lists: Vec::new(),
+            spare: Vec::new(),
+            recent: None,
+            len: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -52,26 +63,28 @@ impl<T> Queue<T> {
         self.len += 1;
         let time = time.as_nanos().max(self.now);
         match self.recent {
-            Some((recent, index)) if recent == time => self.slots[index].events.push_back((time, item)),
-            _ => {
-                let index = self.place(time, item);
-                self.recent = Some((time, index));
-            }
+            Some((recent, list)) if recent == time => self.list_mut(list).events.push_back((time, item)),
+            _ => self.recent = Some((time, self.place(time, item))),
         }
     }
 
     /// When the next event is.
     pub(crate) fn next_time(&self) -> Option<Timestamp> {
-        let (level, slot) = self.first_slot()?;
-        Some(Timestamp::from_nanos(self.slots[level * SLOTS + slot].first))
+        let list = self.slots[self.first_slot()?];
+        Some(Timestamp::from_nanos(self.lists[usize::from(list)].first))
     }
 
     /// The first slot that has events, on the lowest level that has any.
     #[inline]
-    fn first_slot(&self) -> Option<(usize, usize)> {
+    fn first_slot(&self) -> Option<usize> {
         let level = self.levels.trailing_zeros() as usize;
         let slot = self.occupied.get(level)?.trailing_zeros() as usize;
-        Some((level, slot))
+        Some(level * SLOTS + slot)
+    }
+
+    #[inline]
+    fn list_mut(&mut self, list: u16) -> &mut List<T> {
+        &mut self.lists[usize::from(list)]
     }
 
     /// Takes the next event unless it is later than `deadline`.
@@ -79,91 +92,95 @@ impl<T> Queue<T> {
     pub(crate) fn pop_until(&mut self, deadline: Timestamp) -> Option<(Timestamp, T)> {
         let deadline = deadline.as_nanos();
         loop {
-            let (level, slot) = self.first_slot()?;
-            let place = &mut self.slots[level * SLOTS + slot];
-            let time = place.first;
+            let slot = self.first_slot()?;
+            let index = self.slots[slot];
+            let list = &mut self.lists[usize::from(index)];
+            let time = list.first;
             if time > deadline {
                 return None;
             }
             self.now = time;
-            if level > 0 && place.events.len() > 1 {
-                self.lower(level, slot);
+            if slot >= SLOTS && list.events.len() > 1 {
+                self.lower(slot);
                 continue;
             }
-            let (_, item) = place.events.pop_front()?;
-            if place.events.is_empty() {
-                let mut events = std::mem::take(&mut place.events);
-                events.clear();
-                self.vacate(level, slot, events);
+            let (_, item) = list.events.pop_front()?;
+            if list.events.is_empty() {
+                list.events.clear();
+                self.vacate(slot);
+                self.free(index);
             }
             self.len -= 1;
             return Some((Timestamp::from_nanos(time), item));
         }
     }
 
-    /// Notes that a slot has no events any more, and keeps their memory.
-    fn vacate(&mut self, level: usize, slot: usize, memory: VecDeque<(u64, T)>) {
-        let index = level * SLOTS + slot;
-        (self.slots[index].first, self.slots[index].last) = EMPTY;
-        self.recent = self.recent.filter(|(_, recent)| *recent != index);
-        self.occupied[level] &= !(1 << slot);
+    /// Notes that a slot has no events any more.
+    fn vacate(&mut self, slot: usize) {
+        let level = slot / SLOTS;
+        self.occupied[level] &= !(1 << (slot % SLOTS));
         if self.occupied[level] == 0 {
             self.levels &= !(1 << level);
         }
-        if memory.capacity() > 0 {
-            self.spare.push(memory);
-        }
+    }
+
+    /// Keeps a list without events for another slot.
+    fn free(&mut self, list: u16) {
+        self.recent = self.recent.filter(|(_, recent)| *recent != list);
+        (self.list_mut(list).first, self.list_mut(list).last) = EMPTY;
+        self.spare.push(list);
     }
 
     /// Moves the events of a slot to lower levels, `now` being the earliest of their times.
     #[inline(never)]
-    fn lower(&mut self, level: usize, slot: usize) {
-        let place = &mut self.slots[level * SLOTS + slot];
-        let Slot { first, last, .. } = *place;
-        let mut events = std::mem::take(&mut place.events);
-        if first == last {
+    fn lower(&mut self, slot: usize) {
+        let index = self.slots[slot];
+        let list = self.list_mut(index);
+        let first = list.first;
+        let together = first == list.last;
+        self.vacate(slot);
+        if together {
             let lowest = digit(first, 0);
             self.levels |= 1;
             self.occupied[0] |= 1 << lowest;
-            let memory = std::mem::replace(&mut self.slots[lowest], Slot { first, last, events }).events;
-            self.vacate(level, slot, memory);
+            self.slots[lowest] = index;
             return;
         }
+        let mut events = std::mem::take(&mut self.list_mut(index).events);
         for (time, item) in events.drain(..) {
             self.place(time, item);
         }
-        self.vacate(level, slot, events);
+        self.list_mut(index).events = events;
+        self.free(index);
     }
 
-    /// Puts an event where it belongs, and returns the place of the slot.
-    fn place(&mut self, time: u64, item: T) -> usize {
+    /// Puts an event where it belongs, and returns its list.
+    fn place(&mut self, time: u64, item: T) -> u16 {
         let level = ((time ^ self.now) | 1).ilog2() / DIGIT_BITS;
-        let slot = digit(time, level);
-        self.levels |= 1 << level;
+        let digit = digit(time, level);
         let level = level as usize;
-        self.occupied[level] |= 1 << slot;
-        let index = level * SLOTS + slot;
-        let slot = &mut self.slots[index];
-        slot.first = slot.first.min(time);
-        slot.last = slot.last.max(time);
-        if slot.events.capacity() == 0
-            && let Some(memory) = self.spare.pop()
-        {
-            slot.events = memory;
+        let slot = level * SLOTS + digit;
+        if self.occupied[level] & (1 << digit) == 0 {
+            self.levels |= 1 << level;
+            self.occupied[level] |= 1 << digit;
+            self.slots[slot] = self.spare.pop().unwrap_or_else(|| self.add_list());
         }
-        slot.events.push_back((time, item));
+        let index = self.slots[slot];
+        let list = self.list_mut(index);
+        list.first = list.first.min(time);
+        list.last = list.last.max(time);
+        list.events.push_back((time, item));
         index
     }
-}
 
-impl<T> Slot<T> {
-    fn new() -> Self {
+    fn add_list(&mut self) -> u16 {
         let (first, last) = EMPTY;
-        Self { first, last, events: VecDeque::new() }
+        self.lists.push(List { first, last, events: VecDeque::new() });
+        u16::try_from(self.lists.len() - 1).expect("a list for each slot at the most, and one that is spread")
     }
 }
 
-/// The earliest and the latest time of a slot without events.
+/// The earliest and the latest time of a list without events.
 const EMPTY: (u64, u64) = (u64::MAX, 0);
 
 /// The base-64 digit of `time` at `level`.
