@@ -67,8 +67,8 @@ pub(crate) enum Way {
 pub(crate) struct Link {
     /// In nanoseconds.
     delay: u64,
-    /// Apart, so that plain links take little room in the cache.
-    rest: Box<Rest>,
+    /// What a link has that is not plain, or was not once: apart, so that plain ones take little room in the cache.
+    rest: Option<Box<Rest>>,
     mtu: u16,
     /// Nothing but delay and MTU: no draw, no queue.
     plain: bool,
@@ -87,11 +87,11 @@ struct Direction {
 }
 
 impl Link {
-    /// A link with the random streams of both its directions, up and down.
-    pub(crate) fn new(config: LinkConfig, rngs: [Xoshiro256PlusPlus; 2]) -> Self {
-        let ways = rngs.map(|rng| Direction { idle_at: Timestamp::ZERO, rng });
-        let (delay, mtu, plain) = (nanos(config.delay), config.mtu, is_plain(&config));
-        Self { delay, rest: Box::new(Rest { config, ways }), mtu, plain, up: true }
+    /// A link. `rngs` makes the random streams of both its directions, up and down, if it is to draw anything.
+    pub(crate) fn new(config: LinkConfig, rngs: impl FnOnce() -> [Xoshiro256PlusPlus; 2]) -> Self {
+        let mut link = Self { delay: 0, rest: None, mtu: 0, plain: true, up: true };
+        link.configure(config, rngs);
+        link
     }
 
     #[inline]
@@ -103,10 +103,18 @@ impl Link {
         self.up = up;
     }
 
-    pub(crate) fn configure(&mut self, config: LinkConfig) {
+    /// Gives it other properties; as [`Link::new`], unless it has its streams already.
+    pub(crate) fn configure(&mut self, config: LinkConfig, rngs: impl FnOnce() -> [Xoshiro256PlusPlus; 2]) {
         (self.delay, self.mtu) = (nanos(config.delay), config.mtu);
         self.plain = is_plain(&config);
-        self.rest.config = config;
+        match &mut self.rest {
+            Some(rest) => rest.config = config,
+            None if self.plain => {}
+            None => {
+                let ways = rngs().map(|rng| Direction { idle_at: Timestamp::ZERO, rng });
+                self.rest = Some(Box::new(Rest { config, ways }));
+            }
+        }
     }
 
     /// When a datagram of `size` octets arrives that is put on the link at `now`; `None` where that takes more than a sum
@@ -126,11 +134,10 @@ impl Link {
         if size > usize::from(self.mtu) {
             return Verdict::Drop(DropReason::TooBig);
         }
-        if let Some(at) = self.arrival(now, size) {
-            return Verdict::Deliver { at, copy: None };
+        match self.rest.as_deref_mut().filter(|_| !self.plain) {
+            Some(Rest { config, ways }) => ways[way as usize].transmit(config, now, size as u64),
+            None => Verdict::Deliver { at: now + Duration::from_nanos(self.delay), copy: None },
         }
-        let Rest { config, ways } = &mut *self.rest;
-        ways[way as usize].transmit(config, now, size as u64)
     }
 }
 

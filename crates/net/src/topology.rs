@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use natbed_nat::behavior::{Behavior, Kind};
-use natbed_nat::presets;
+use natbed_nat::behavior::{Behavior, Filtering, Kind, PortAssignment};
 use natbed_packet::{Family, Prefix};
 use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -106,7 +105,8 @@ impl Topology {
         inner: &[NetworkId],
         link: LinkConfig,
     ) -> NodeId {
-        let behavior = presets::lookup("port-restricted").expect("a built-in preset").behavior;
+        let (filtering, ports) = (Filtering::AddressAndPortDependent, PortAssignment::Preserve);
+        let behavior = Behavior { filtering, ports, ..Behavior::default() };
         let spec = NatSpec { inner: inner.to_vec(), behavior, ipv6: None, one_to_one: Vec::new() };
         let nat = self.add_node(name, Some(spec));
         self.attach(nat, outer, addresses, link);
@@ -276,5 +276,19 @@ impl Vertex {
             Self::Network => None,
             Self::Nat(id) => Some(id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nat_is_port_restricted_until_it_is_told_otherwise() {
+        let mut topology = Topology::new();
+        let internet = topology.internet();
+        let nat = topology.add_nat("nat", internet, &[], &[], LinkConfig::default());
+        let preset = natbed_nat::presets::lookup("port-restricted").expect("a built-in preset");
+        assert_eq!(topology.nat_mut(nat).behavior, preset.behavior);
     }
 }

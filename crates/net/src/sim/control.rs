@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use natbed_packet::{Endpoint, Family};
 
+use super::setup::link_streams;
 use super::{Event, Simulator};
 use crate::endpoint::{Input, Program};
 use crate::fault::Fault;
@@ -27,8 +28,11 @@ impl<P: Program> Simulator<P> {
             Fault::LinkDown(node) => self.set_links(*node, false),
             Fault::LinkUp(node) => self.set_links(*node, true),
             Fault::SetLink { node, link } => {
-                for id in self.nodes.interfaces(*node).iter() {
-                    self.interfaces[id.index()].link.configure(*link);
+                let interfaces = self.nodes.interfaces(*node);
+                for id in interfaces.iter() {
+                    let name = &self.nodes.apart(*node).name;
+                    let rngs = || link_streams(self.seed, name, interfaces.iter(), id);
+                    self.interfaces[id.index()].link.configure(*link, rngs);
                 }
             }
             Fault::ChangeAddress { node, old, new } => self.change_address(*node, *old, *new),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use natbed_nat::behavior::{Behavior, BehaviorError, Kind as NatKind};
 use natbed_nat::{ConfigError, NatType};
 use natbed_packet::{Family, Prefix, Timestamp};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use slab::Slab;
 
 use super::{Counts, Event, Simulator, Slot};
@@ -129,19 +130,28 @@ impl<P: Program> Simulator<P> {
                     return Err(TopologyError::DuplicateAddress(other.clone(), name.clone(), *address));
                 }
             }
-            let place = topology.nodes[spec.node.index()].interfaces.iter().position(|other| *other == id);
-            let place = place.unwrap_or_default();
-            let up = stream(self.seed, name, &format!("link {place} up"));
-            let down = stream(self.seed, name, &format!("link {place} down"));
+            let interfaces = topology.nodes[spec.node.index()].interfaces.iter().copied();
+            let rngs = || link_streams(self.seed, name, interfaces, id);
             self.interfaces.push(Interface {
                 node: spec.node,
                 network: spec.network,
-                link: Link::new(spec.link, [up, down]),
+                link: Link::new(spec.link, rngs),
             });
             self.addresses.push(spec.addresses.clone());
         }
         Ok(())
     }
+}
+
+/// The random streams of a link's two directions: that of the interface `id`, one of its node's `interfaces`.
+pub(super) fn link_streams(
+    seed: u64,
+    node: &str,
+    mut interfaces: impl Iterator<Item = InterfaceId>,
+    id: InterfaceId,
+) -> [Xoshiro256PlusPlus; 2] {
+    let place = interfaces.position(|other| other == id).unwrap_or_default();
+    ["up", "down"].map(|way| stream(seed, node, &format!("link {place} {way}")))
 }
 
 /// The engines of a NAT, IPv4 with its behaviour, IPv6 routed or firewalled; and its external addresses.
