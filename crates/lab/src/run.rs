@@ -395,11 +395,20 @@ impl<'a> Runner<'a> {
             let next = self.deadlines.first().map(|(at, _)| *at);
             let due = next.into_iter().chain(tables_at).chain(tables_since).chain([waiting]);
             let deadline = due.filter(|at| *at > now).min().unwrap_or(Timestamp::MAX);
-            if !self.lowered.simulator.step_until(deadline) {
-                self.lowered.simulator.run_until(deadline);
-            }
-            self.hear();
+            self.step_until(deadline);
         }
+    }
+
+    /// Moves the network on until it is `deadline`, an agent tells something, or a plain datagram may be at its end: nothing
+    /// else decides anything.
+    fn step_until(&mut self, deadline: Timestamp) {
+        let senders = !self.lowered.senders.is_empty();
+        while self.lowered.simulator.step_until(deadline) {
+            if self.hear() || senders || self.lowered.simulator.now() >= deadline {
+                return;
+            }
+        }
+        self.lowered.simulator.run_until(deadline);
     }
 
     /// Decides those whose time has come.
@@ -412,8 +421,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn hear(&mut self) {
+    /// Takes what the agents tell; whether there was anything.
+    fn hear(&mut self) -> bool {
+        let mut heard = false;
         while let Some((program, event)) = self.lowered.simulator.poll_event() {
+            heard = true;
             let now = self.lowered.simulator.now();
             let Some((index, side)) = self.sides.get(program.index()).copied().flatten() else { continue };
             let tracker = &mut self.trackers[index];
@@ -433,6 +445,7 @@ impl<'a> Runner<'a> {
                 self.lowered.simulator.set_counting(to, false);
             }
         }
+        heard
     }
 
     fn datagrams_ended(&self) -> bool {

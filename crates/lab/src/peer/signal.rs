@@ -101,7 +101,8 @@ impl<'a> Message<'a> {
     /// The message that a text is; `None` if it is none.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let text = str::from_utf8(bytes).ok()?;
-        let (heading, sdp) = text.split_once('\n')?;
+        let (heading, sdp) = text.split_at(bytes.iter().position(|byte| *byte == b'\n')? + 1);
+        let heading = heading.strip_suffix('\n').unwrap_or(heading);
         let heading = heading.strip_suffix('\r').unwrap_or(heading);
         let kinds =
             [MessageKind::Offer, MessageKind::Answer, MessageKind::Credentials, MessageKind::Candidates];
