@@ -42,6 +42,9 @@ pub enum Verdict {
 /// Flows of one step. Those of two steps have their loads under way while a third is decided.
 const STEP: usize = 32;
 
+/// Flows after which a batch lets the table be laid out anew.
+const SETTLED: usize = 4096;
+
 /// Where to look for the mapping of each flow of a step, then the slot that most likely holds it.
 #[derive(Clone, Copy)]
 struct Lookups {
@@ -61,6 +64,13 @@ impl Lookups {
 impl Translator<u32> {
     pub(crate) fn outbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
         self.advance(now);
+        for flows in flows.chunks(SETTLED) {
+            self.settle();
+            self.send_settled(flows, verdicts);
+        }
+    }
+
+    fn send_settled(&mut self, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
         if self.behavior.reply_mapping != ReplyMapping::Outbound {
             return verdicts.extend(flows.iter().map(|flow| self.send_flow(NONE, flow)));
         }

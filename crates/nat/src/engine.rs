@@ -280,12 +280,12 @@ impl Nat {
 
 #[cfg(test)]
 impl Nat {
-    /// Uses the indexes of a large table from the first mapping on.
-    pub(crate) const fn always_large(&mut self) {
+    /// Lets its table grow large at other sizes.
+    pub(crate) const fn set_limits(&mut self, limits: &'static crate::table::Limits) {
         match &mut self.machine {
             Machine::Router(_) | Machine::Static(_) => {}
-            Machine::V4(translator) => translator.table.always_large(),
-            Machine::V6(translator) => translator.table.always_large(),
+            Machine::V4(translator) => translator.table.set_limits(limits),
+            Machine::V6(translator) => translator.table.set_limits(limits),
         }
     }
 }

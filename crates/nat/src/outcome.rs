@@ -1,19 +1,49 @@
 //! What a NAT decides about a packet, and why.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use natbed_packet::{Datagram, IcmpErrorKind};
 
 /// A mapping's identity, never given to another mapping of the same NAT (short of sixteen million mappings later).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Its generation is what makes it this mapping's. The slot is where it was, which is where to look first.
+#[derive(Clone, Copy)]
 pub struct MappingId {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
+impl PartialEq for MappingId {
+    fn eq(&self, other: &Self) -> bool {
+        self.generation == other.generation
+    }
+}
+
+impl Eq for MappingId {}
+
+impl PartialOrd for MappingId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MappingId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.generation.cmp(&other.generation)
+    }
+}
+
+impl Hash for MappingId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.generation.hash(state);
+    }
+}
+
 impl fmt::Debug for MappingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.slot, self.generation)
+        write!(f, "{}", self.generation)
     }
 }
 

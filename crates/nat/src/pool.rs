@@ -56,6 +56,11 @@ impl<A: Address> Pool<A> {
         }
     }
 
+    /// The addresses, by place.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = A> {
+        (0..self.len()).filter_map(|place| self.get(place))
+    }
+
     /// The place of `ip`. Pools are mostly ranges, where it is the distance from the first address.
     #[inline]
     pub(crate) fn place(&self, ip: A) -> Option<u16> {

@@ -75,12 +75,13 @@ pub(crate) fn next_free_among(search: Search, is_used: impl Fn(u16) -> bool) -> 
 /// Ports in use. Few of them stand in a list, many in a bitmap of 8 KiB.
 #[derive(Clone, Debug)]
 pub(crate) enum PortSet {
+    /// In the order of their [`place`].
     Few(Vec<u16>),
     Many(Box<Bitmap>),
 }
 
-/// The most ports in a list.
-const FEW: usize = 64;
+/// The most ports in a list: it takes a quarter of the bitmap's memory.
+const FEW: usize = 1024;
 
 impl Default for PortSet {
     fn default() -> Self {
@@ -101,12 +102,26 @@ impl PortSet {
         }
     }
 
+    pub(crate) fn contains(&self, port: u16) -> bool {
+        match self {
+            Self::Few(ports) => ports.binary_search(&place(port)).is_ok(),
+            Self::Many(bitmap) => bitmap.contains(port),
+        }
+    }
+
+    /// Puts in `port`, which must not be in.
     pub(crate) fn insert(&mut self, port: u16) {
         match self {
-            Self::Few(ports) if ports.len() < FEW => ports.push(port),
+            Self::Few(ports) if ports.len() < FEW => {
+                let among = ports.partition_point(|used| *used < place(port));
+                if ports.len() == ports.capacity() {
+                    ports.reserve_exact((ports.len() / 4).max(4));
+                }
+                ports.insert(among, place(port));
+            }
             Self::Few(ports) => {
                 let mut bitmap = Box::<Bitmap>::default();
-                ports.iter().for_each(|port| bitmap.insert(*port));
+                ports.iter().for_each(|used| bitmap.insert(used.rotate_left(1)));
                 bitmap.insert(port);
                 *self = Self::Many(bitmap);
             }
@@ -114,9 +129,14 @@ impl PortSet {
         }
     }
 
+    /// Takes out `port`, which must be in.
     pub(crate) fn remove(&mut self, port: u16) {
         match self {
-            Self::Few(ports) => ports.retain(|used| *used != port),
+            Self::Few(ports) => {
+                if let Ok(among) = ports.binary_search(&place(port)) {
+                    ports.remove(among);
+                }
+            }
             Self::Many(bitmap) => {
                 bitmap.remove(port);
                 if bitmap.used == 0 {
@@ -126,13 +146,62 @@ impl PortSet {
         }
     }
 
-    /// The first free port of `search`, in constant time.
+    /// The first free port of `search`, in time that does not depend on how many are used.
     pub(crate) fn next_free(&self, search: Search) -> Option<u16> {
-        match self {
-            Self::Few(ports) => next_free_among(search, |port| ports.contains(&port)),
-            Self::Many(bitmap) => bitmap.next_free(search),
+        let PortRange { first, last } = search.range;
+        let start = if search.range.contains(search.start) { search.start } else { first };
+        self.first_free(start, last, search.parity)
+            .or_else(|| if start > first { self.first_free(first, start - 1, search.parity) } else { None })
+    }
+
+    fn first_free(&self, from: u16, to: u16, parity: Option<u16>) -> Option<u16> {
+        let of_parity = |parity: u16| {
+            let lowest = usize::from(from >> 1) + usize::from(from & 1 > parity);
+            let port = self.first_free_half(usize::from(parity), lowest)? << 1 | usize::from(parity);
+            u16::try_from(port).ok().filter(|port| *port <= to)
+        };
+        match parity {
+            Some(parity) => of_parity(parity),
+            None => match (of_parity(0), of_parity(1)) {
+                (Some(even), Some(odd)) => Some(even.min(odd)),
+                (even, odd) => even.or(odd),
+            },
         }
     }
+
+    /// The first free port of one parity from `lowest` on, both without their lowest bit.
+    fn first_free_half(&self, parity: usize, lowest: usize) -> Option<usize> {
+        match self {
+            Self::Few(ports) => {
+                let first = parity * HALF;
+                (lowest < HALF).then(|| first_gap(ports, first + lowest) - first).filter(|port| *port < HALF)
+            }
+            Self::Many(bitmap) => bitmap.halves[parity].first_free(lowest),
+        }
+    }
+}
+
+/// Ports of one parity.
+const HALF: usize = 1 << 15;
+
+/// Where a port stands in a list: even ones come before odd ones, so that those of one parity follow one another.
+const fn place(port: u16) -> u16 {
+    port.rotate_right(1)
+}
+
+/// The first place from `from` on that is not in the list: it ends a run, in which place and index grow alike.
+fn first_gap(places: &[u16], from: usize) -> usize {
+    let rest = &places[places.partition_point(|place| usize::from(*place) < from)..];
+    let (mut run, mut end) = (0, rest.len());
+    while run < end {
+        let middle = usize::midpoint(run, end);
+        if usize::from(rest[middle]) == from + middle {
+            run = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    from + run
 }
 
 /// A bit for each port, even and odd ones apart so that parity costs nothing.
@@ -153,26 +222,9 @@ impl Bitmap {
         self.used -= 1;
     }
 
-    fn next_free(&self, search: Search) -> Option<u16> {
-        let PortRange { first, last } = search.range;
-        let start = if search.range.contains(search.start) { search.start } else { first };
-        self.first_free(start, last, search.parity)
-            .or_else(|| if start > first { self.first_free(first, start - 1, search.parity) } else { None })
-    }
-
-    fn first_free(&self, from: u16, to: u16, parity: Option<u16>) -> Option<u16> {
-        let of_parity = |parity: u16| {
-            let lowest = usize::from(from >> 1) + usize::from(from & 1 > parity);
-            let port = self.halves[usize::from(parity)].first_free(lowest)? << 1 | usize::from(parity);
-            u16::try_from(port).ok().filter(|port| *port <= to)
-        };
-        match parity {
-            Some(parity) => of_parity(parity),
-            None => match (of_parity(0), of_parity(1)) {
-                (Some(even), Some(odd)) => Some(even.min(odd)),
-                (even, odd) => even.or(odd),
-            },
-        }
+    fn contains(&self, port: u16) -> bool {
+        let bit = usize::from(port >> 1);
+        self.halves[usize::from(port & 1)].used[bit / 64] >> (bit % 64) & 1 != 0
     }
 }
 

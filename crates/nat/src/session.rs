@@ -53,6 +53,14 @@ impl<A: Address> Sessions<A> {
         }
     }
 
+    /// Follows the mappings to the slots that `slots` gives for each.
+    pub(crate) fn follow(&mut self, slots: &[u32]) {
+        let Some(known) = &mut self.0 else { return };
+        known.slots.values_mut().for_each(|slot| *slot = slots[*slot as usize]);
+        let lists = std::mem::take(&mut known.of_slot);
+        known.of_slot = lists.into_iter().map(|(slot, list)| (slots[slot as usize], list)).collect();
+    }
+
     /// Octets on the heap.
     pub(crate) fn allocated(&self) -> usize {
         let Some(known) = &self.0 else { return 0 };

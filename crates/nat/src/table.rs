@@ -1,7 +1,8 @@
 //! The mappings of one NAT.
 //!
 //! One record of 32 octets (IPv4) for each mapping, in one growing slab, which owns them all. A NAT with a handful
-//! of mappings has nothing else and scans it; one with more keeps the indexes of [`large`] beside it.
+//! of mappings has nothing else and scans it; one with more keeps the indexes of [`large`] beside it, and lets the
+//! external port choose the record's slot ([`ports`]).
 
 use natbed_packet::Protocol;
 
@@ -15,13 +16,14 @@ use crate::ports::{Search, next_free_among};
 mod index;
 mod large;
 mod likely;
+mod list;
+mod ports;
 mod record;
+mod slab;
 
-use large::Large;
+use large::{Inbound, Large};
 pub(crate) use record::{Key, Record, Shape, is_laxer};
-
-/// Up to this many mappings are scanned, without an index.
-const SCANNED: u32 = 32;
+use slab::Slab;
 
 /// What a host with mappings has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,23 @@ pub(crate) struct Host {
     pub(crate) block: u16,
 }
 
+/// At which sizes another way to find entries is better.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Up to this many entries are scanned, without an index.
+    pub(crate) scanned: u32,
+    /// With more entries, a page of ports has a list of slots.
+    pub(crate) few: u16,
+    /// With so many entries, a page is better off with a run of slots.
+    pub(crate) dense: u16,
+    /// How many such pages there must be before the table is laid out anew.
+    pub(crate) pages: u32,
+}
+
+impl Limits {
+    pub(crate) const USUAL: Self = Self { scanned: 32, few: 12, dense: 208, pages: 64 };
+}
+
 /// The table. What look-ups read comes first, where no index is beside it.
 #[derive(Clone, Debug)]
 #[repr(C)]
@@ -44,28 +63,21 @@ pub(crate) struct Table<A> {
     key: Key<A>,
     shape: Shape,
     sets: Vec<RemoteSet<A>>,
-    records: Vec<Record<A>>,
-    created: Vec<u64>,
-    /// Links the free slots, and those on one spoke of the wheel.
-    chain: Vec<u32>,
-    free: u32,
+    slab: Slab<A>,
     live: u32,
     /// How many of the live entries hold a port whose mapping has ended.
     held: u32,
     generation: u32,
     free_sets: Vec<u32>,
     mapping: Mapping,
-    /// Up to this many mappings are scanned.
-    scanned: u32,
+    #[cfg(test)]
+    limits: &'static Limits,
 }
 
 impl<A: Address> Table<A> {
     pub(crate) fn new(mapping: Mapping, shape: Shape, seed: u64) -> Self {
         Self {
-            records: Vec::new(),
-            created: Vec::new(),
-            chain: Vec::new(),
-            free: NONE,
+            slab: Slab::new(),
             live: 0,
             held: 0,
             generation: 0,
@@ -75,15 +87,33 @@ impl<A: Address> Table<A> {
             mapping,
             key: Key::new(mapping, seed),
             shape,
-            scanned: SCANNED,
+            #[cfg(test)]
+            limits: &Limits::USUAL,
             large: None,
         }
     }
 
-    /// Uses the indexes from the first mapping on.
+    /// Grows into a large table at other sizes.
     #[cfg(test)]
-    pub(crate) const fn always_large(&mut self) {
-        self.scanned = 0;
+    pub(crate) const fn set_limits(&mut self, limits: &'static Limits) {
+        self.limits = limits;
+    }
+
+    #[cfg(test)]
+    const fn limits(&self) -> &'static Limits {
+        self.limits
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests set limits of their own")]
+    const fn limits(&self) -> &'static Limits {
+        &Limits::USUAL
+    }
+
+    /// Whether [`Table::lay_out`] is worth its time.
+    #[inline]
+    pub(crate) fn wants_layout(&self) -> bool {
+        self.large.as_ref().is_some_and(|large| large.wants_layout)
     }
 
     pub(crate) const fn shape(&self) -> &Shape {
@@ -111,16 +141,16 @@ impl<A: Address> Table<A> {
 
     #[inline]
     pub(crate) fn record(&self, slot: u32) -> &Record<A> {
-        &self.records[slot as usize]
+        &self.slab.records[slot as usize]
     }
 
     #[inline]
     pub(crate) fn record_mut(&mut self, slot: u32) -> &mut Record<A> {
-        &mut self.records[slot as usize]
+        &mut self.slab.records[slot as usize]
     }
 
     pub(crate) fn created(&self, slot: u32) -> u64 {
-        self.created[slot as usize]
+        self.slab.created[slot as usize]
     }
 
     #[inline]
@@ -130,13 +160,19 @@ impl<A: Address> Table<A> {
 
     /// The slot of a live entry.
     pub(crate) fn slot(&self, id: MappingId) -> Option<u32> {
-        let record = self.records.get(id.slot as usize)?;
-        (record.is_live() && record.generation() == id.generation).then_some(id.slot)
+        let is_it = |record: &Record<A>| record.is_live() && record.generation() == id.generation;
+        if self.slab.records.get(id.slot as usize).is_some_and(is_it) {
+            return Some(id.slot);
+        }
+        let laid_out = self.large.as_ref().and_then(|large| large.laid_out);
+        let is_older =
+            laid_out.is_some_and(|then| record::age(then, id.generation) <= record::age(id.generation, then));
+        if is_older { self.slots().find(|slot| is_it(self.record(*slot))) } else { None }
     }
 
     /// The live entries.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
-        self.records.iter().zip(0..).filter(|(record, _)| record.is_live()).map(|(_, slot)| slot)
+        self.slab.records.iter().zip(0..).filter(|(record, _)| record.is_live()).map(|(_, slot)| slot)
     }
 
     /// The mapping through which packets from `internal` to `remote` leave.
@@ -162,7 +198,7 @@ impl<A: Address> Table<A> {
         internal: Socket<A>,
         remote: Socket<A>,
     ) -> bool {
-        let record = self.records.get(slot as usize);
+        let record = self.slab.records.get(slot as usize);
         record.is_some_and(|record| record.leads(&self.key, protocol, internal, remote))
     }
 
@@ -177,7 +213,9 @@ impl<A: Address> Table<A> {
     ) -> Option<u32> {
         let overloads = self.shape.overloads;
         match &self.large {
-            Some(large) => large.find_inbound(protocol, pool, port, self.key.part(remote)),
+            Some(large) => {
+                large.find_inbound(protocol, pool, port, self.key.part(remote), &self.slab.records)
+            }
             None => self.scan(|slot| {
                 let record = self.record(slot);
                 let here = record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
@@ -189,7 +227,7 @@ impl<A: Address> Table<A> {
     /// Whether `slot` holds a mapping.
     #[inline]
     pub(crate) fn is_mapping(&self, slot: u32) -> bool {
-        self.records.get(slot as usize).is_some_and(Record::is_mapping)
+        self.slab.records.get(slot as usize).is_some_and(Record::is_mapping)
     }
 
     /// The oldest mapping on an overloaded port that `is_it`.
@@ -254,11 +292,7 @@ impl<A: Address> Table<A> {
     }
 
     fn scan(&self, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        (0..self.slot_count()).find(|slot| is_it(*slot))
-    }
-
-    fn slot_count(&self) -> u32 {
-        u32::try_from(self.records.len()).unwrap_or(NONE)
+        (0..self.slab.len()).find(|slot| is_it(*slot))
     }
 
     /// The first free external port towards `remote` on the `pool`th address.
@@ -273,7 +307,7 @@ impl<A: Address> Table<A> {
         match &self.large {
             Some(large) => large.next_free_port(protocol, pool, part, search),
             None => next_free_among(search, |port| {
-                self.records.iter().any(|record| {
+                self.slab.records.iter().any(|record| {
                     let here =
                         record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
                     here && (!self.shape.overloads || self.key.part(record.remote()) == part)
@@ -287,7 +321,7 @@ impl<A: Address> Table<A> {
         match &self.large {
             Some(large) => large.next_free_block(pool, search),
             None => next_free_among(search, |block| {
-                self.records.iter().any(|record| {
+                self.slab.records.iter().any(|record| {
                     let here = record.is_mapping() && record.pool == pool;
                     here && self.shape.block_of(record.external_port) == block
                 })
@@ -300,7 +334,8 @@ impl<A: Address> Table<A> {
         if let Some(large) = &self.large {
             return large.host(ip);
         }
-        let records = self.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
+        let records =
+            self.slab.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
         let block = |port| self.shape.block_of(port);
         records.fold(None, |host: Option<Host>, record| {
             let new = || Host { mappings: [0; 3], pool: record.pool, block: block(record.external_port) };
@@ -319,7 +354,8 @@ impl<A: Address> Table<A> {
     pub(crate) fn remotes_mut(&mut self, slot: u32) -> &mut RemoteSet<A> {
         if self.record(slot).remotes == NONE {
             let set = self.free_sets.pop().unwrap_or_else(|| {
-                push(&mut self.sets, RemoteSet::default());
+                slab::reserve(&mut self.sets, 1);
+                self.sets.push(RemoteSet::default());
                 u32::try_from(self.sets.len() - 1).unwrap_or(NONE)
             });
             self.record_mut(slot).remotes = set;
@@ -337,44 +373,64 @@ impl<A: Address> Table<A> {
     pub(crate) fn insert(&mut self, now: u64, mut record: Record<A>) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         record.set_generation(self.generation);
-        let slot = self.take_slot();
-        self.records[slot as usize] = record;
-        self.created[slot as usize] = now;
+        let slot = match &mut self.large {
+            Some(large) => large.take_slot(&record, &mut self.slab),
+            None => self.slab.take_slot(),
+        };
+        self.slab.records[slot as usize] = record;
+        self.slab.created[slot as usize] = now;
         self.live += 1;
         self.held += u32::from(record.is_held());
-        let look_at = look_at(&record, now, &self.shape);
+        let (look_at, limits) = (look_at(&record, now, &self.shape), self.limits());
         match &mut self.large {
             Some(large) => {
-                large.insert(slot, &record, &self.key, &self.shape, &self.records);
-                large.wheel.insert(now, look_at, slot, &mut self.chain);
+                large.insert(slot, &record, &self.key, &self.shape, &self.slab.records);
+                large.wheel.insert(now, look_at, slot, &mut self.slab.chain);
                 self.next_due = large.wheel.next_due();
+                let gain = large.inbound.iter().map(Inbound::gain).fold(0, u32::saturating_add);
+                large.wants_layout = gain > self.live / 2;
             }
-            None if self.live > self.scanned => self.grow_large(now),
+            None if self.live > limits.scanned => {
+                let inbound = std::array::from_fn(|_| Inbound::new(&self.shape, limits));
+                self.index(now, inbound, None);
+            }
             None => self.next_due = self.next_due.min(look_at),
         }
         slot
     }
 
-    fn take_slot(&mut self) -> u32 {
-        if self.free != NONE {
-            let slot = self.free;
-            self.free = self.chain[slot as usize];
-            return slot;
+    /// Gives the records other slots, in the order of their ports where these are dense, and returns the new slot of
+    /// each old one. Nothing may be due at `now`. Records that are found by arithmetic save an index and a line of
+    /// memory each, which is worth copying all when as many as half of them come to that.
+    pub(crate) fn lay_out(&mut self, now: u64) -> Vec<u32> {
+        let limits = self.limits();
+        let Some(large) = self.large.take() else { return Vec::new() };
+        let old = std::mem::replace(&mut self.slab, Slab::new());
+        let mut inbound = large.inbound.map(|inbound| inbound.laid_out(&self.shape, limits, &mut self.slab));
+        let mut slots = vec![NONE; old.records.len()];
+        for ((record, created), moved) in old.records.iter().zip(&old.created).zip(&mut slots) {
+            if record.is_live() {
+                let slot = inbound[record.protocol() as usize].take_slot(record, &mut self.slab);
+                self.slab.records[slot as usize] = *record;
+                self.slab.created[slot as usize] = *created;
+                *moved = slot;
+            }
         }
-        let slot = self.slot_count();
-        push(&mut self.records, Record::new(Protocol::Udp, Socket::default(), Socket::default(), 0, 0));
-        push(&mut self.created, 0);
-        push(&mut self.chain, NONE);
-        slot
+        drop(old);
+        self.index(now, inbound, Some(self.generation));
+        slots
     }
 
-    fn grow_large(&mut self, now: u64) {
-        let mut large = Box::new(Large::new(self.live as usize, &self.shape));
-        for slot in 0..self.slot_count() {
-            let record = self.records[slot as usize];
+    /// Builds all indexes, but for what `inbound` has already.
+    fn index(&mut self, now: u64, inbound: [Inbound<A>; 3], laid_out: Option<u32>) {
+        let mut large = Box::new(Large::new(self.live as usize, &self.shape, inbound));
+        large.laid_out = laid_out;
+        for slot in 0..self.slab.len() {
+            let record = self.slab.records[slot as usize];
             if record.is_live() {
-                large.insert(slot, &record, &self.key, &self.shape, &self.records);
-                large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.chain);
+                large.note_slot(slot, &record, &self.slab.records);
+                large.insert(slot, &record, &self.key, &self.shape, &self.slab.records);
+                large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.slab.chain);
             }
         }
         self.next_due = large.wheel.next_due();
@@ -384,16 +440,15 @@ impl<A: Address> Table<A> {
     /// Removes an entry that [`Table::pop_due`] gave.
     pub(crate) fn remove(&mut self, slot: u32) {
         let record = *self.record(slot);
-        if let Some(large) = &mut self.large {
-            large.remove(slot, &record, &self.key, &self.shape);
-        }
         if let Some(set) = self.sets.get_mut(record.remotes as usize) {
             *set = RemoteSet::default();
             self.free_sets.push(record.remotes);
         }
         self.record_mut(slot).set_dead();
-        self.chain[slot as usize] = self.free;
-        self.free = slot;
+        match &mut self.large {
+            Some(large) => large.remove(slot, &record, &self.key, &self.shape, &mut self.slab),
+            None => self.slab.free_slot(slot),
+        }
         self.live -= 1;
         self.held -= u32::from(record.is_held());
     }
@@ -414,37 +469,34 @@ impl<A: Address> Table<A> {
             }
             return due;
         };
-        let (records, shape) = (&self.records, &self.shape);
+        let Slab { records, chain, .. } = &mut self.slab;
+        let shape = &self.shape;
         let time_of = |slot: u32| look_at(&records[slot as usize], now, shape);
-        while let Some((time, slot)) = large.wheel.pop(now, &mut self.chain, time_of) {
+        while let Some((time, slot)) = large.wheel.pop(now, chain, time_of) {
             if records[slot as usize].deadline <= time {
                 return Some(slot);
             }
-            large.wheel.insert(now, time_of(slot), slot, &mut self.chain);
+            large.wheel.insert(now, time_of(slot), slot, chain);
         }
         self.next_due = large.wheel.next_due();
         None
     }
 
-    /// Keeps the entries whose external address has a place in the new pool, which `place` gives, and returns the
-    /// slots of the others, which must be removed before anything else is done.
-    pub(crate) fn repool(&mut self, place: impl Fn(u16) -> Option<u16>) -> Vec<u32> {
-        self.large = None;
-        let mut gone = Vec::new();
-        for (record, slot) in self.records.iter_mut().zip(0..).filter(|(record, _)| record.is_live()) {
-            match place(record.pool) {
-                Some(pool) => record.pool = pool,
-                None => gone.push(slot),
-            }
-        }
-        gone
+    /// The entries whose external address has no place in a new pool, which `place` gives.
+    pub(crate) fn without_place(&self, place: impl Fn(u16) -> Option<u16>) -> Vec<u32> {
+        self.slots().filter(|slot| place(self.record(*slot).pool).is_none()).collect()
     }
 
-    /// Builds the indexes again after [`Table::repool`], for a pool of `addresses`.
-    pub(crate) fn reindex(&mut self, now: u64, shape: Shape) {
+    /// Follows the external addresses into a new pool, where `place` says where each is now. The entries of those that
+    /// are not in it must have been removed.
+    pub(crate) fn repool(&mut self, now: u64, shape: Shape, place: impl Fn(u16) -> Option<u16>) {
         self.shape = shape;
-        if self.live > self.scanned {
-            self.grow_large(now);
+        for record in self.slab.records.iter_mut().filter(|record| record.is_live()) {
+            record.pool = place(record.pool).unwrap_or(record.pool);
+        }
+        if let Some(large) = self.large.take() {
+            let inbound = large.inbound.map(|inbound| inbound.repooled(&shape, self.limits(), &place));
+            self.index(now, inbound, large.laid_out);
         }
     }
 
@@ -452,19 +504,17 @@ impl<A: Address> Table<A> {
     pub(crate) fn clear(&mut self) {
         let mut empty = Self { key: self.key, ..Self::new(self.mapping, self.shape, 0) };
         empty.generation = self.generation;
-        empty.scanned = self.scanned;
+        #[cfg(test)]
+        empty.set_limits(self.limits);
         *self = empty;
     }
 
     /// Octets on the heap.
     pub(crate) fn allocated(&self) -> usize {
-        let slab = self.records.capacity() * size_of::<Record<A>>()
-            + self.created.capacity() * size_of::<u64>()
-            + self.chain.capacity() * size_of::<u32>();
         let sets = self.sets.capacity() * size_of::<RemoteSet<A>>()
             + self.free_sets.capacity() * size_of::<u32>()
             + self.sets.iter().map(RemoteSet::allocated).sum::<usize>();
-        slab + sets + self.large.as_ref().map_or(0, |large| large.allocated())
+        self.slab.allocated() + sets + self.large.as_ref().map_or(0, |large| large.allocated())
     }
 }
 
@@ -473,10 +523,5 @@ fn look_at<A: Address>(record: &Record<A>, now: u64, shape: &Shape) -> u64 {
     record.deadline.min(now.saturating_add(shape.reach[record.protocol() as usize]))
 }
 
-/// Pushes, growing by an eighth: a table of millions should not be half empty.
-fn push<T>(list: &mut Vec<T>, item: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 8).max(4));
-    }
-    list.push(item);
-}
+#[cfg(test)]
+mod tests;

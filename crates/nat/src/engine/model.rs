@@ -12,6 +12,7 @@ use crate::behavior::{
     FilterScope, Filtering, Hairpinning, Mapping, OnConflict, OnFull, Pooling, PortAssignment, PortRange,
     Refresh, ReplyMapping, Unsolicited,
 };
+use crate::table::Limits;
 use crate::{Flow, Verdict};
 
 mod connection;
@@ -98,8 +99,8 @@ impl Bench {
             || Nat::new(config(), Xoshiro256PlusPlus::seed_from_u64(seed)).expect("a valid configuration");
         let (mut small, mut large, mut batched) = (nat(), nat(), nat());
         small.observe(true);
-        large.always_large();
-        batched.always_large();
+        large.set_limits(&Limits { scanned: 0, few: 0, dense: 4, pages: 1 });
+        batched.set_limits(&Limits { scanned: 0, few: 3, dense: 8, pages: 2 });
         let model = Model {
             behavior: behavior.clone(),
             pool: pool(2),
@@ -160,7 +161,9 @@ impl Bench {
         while self.small.poll_event().is_some() {}
         self.model.check_snapshot(&self.small);
         let now = Timestamp::from_nanos(self.model.now);
-        assert_eq!(self.small.snapshot(now), self.large.snapshot(now));
+        for nat in [&self.large, &self.batched] {
+            assert_eq!(self.small.snapshot(now), nat.snapshot(now));
+        }
     }
 
     fn converse(&mut self, which: usize, out: bool, kind: Kind) {

@@ -15,6 +15,7 @@ use crate::presets;
 
 mod batch;
 mod carrier;
+mod large;
 mod promises;
 mod tcp;
 

@@ -61,6 +61,14 @@ impl Index {
         self.len >= self.lines.len() * FULL
     }
 
+    /// The same slots with room for a quarter more.
+    pub(crate) fn grown(&self, hash_of: impl Fn(u32) -> u64) -> Self {
+        let mut larger = Self::with_capacity(self.len + self.len / 4);
+        let slots = self.lines.iter().flat_map(|line| line.slots).filter(|slot| *slot != NONE);
+        slots.for_each(|slot| larger.insert(hash_of(slot), slot));
+        larger
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

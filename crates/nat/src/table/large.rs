@@ -8,11 +8,12 @@ use natbed_packet::Protocol;
 use rustc_hash::FxBuildHasher;
 
 use super::index::Index;
-use super::{Host, Key, Record, Shape, push};
+use super::ports::Ports;
+use super::slab::Slab;
+use super::{Host, Key, Limits, Record, Shape};
 use crate::address::{Address, Socket};
 use crate::expiry::{NONE, Wheel};
 use crate::ports::{PortSet, Search};
-use crate::prefetch::prefetch;
 
 type Map<K, V> = HashMap<K, V, FxBuildHasher>;
 
@@ -21,42 +22,32 @@ pub(super) struct Large<A> {
     /// Mappings by internal endpoint and what they depend on.
     pub(super) outbound: Index,
     /// By protocol.
-    inbound: [Inbound<A>; 3],
+    pub(super) inbound: [Inbound<A>; 3],
     pub(super) wheel: Wheel,
     /// The mappings of each internal endpoint, where the shape wants them.
     endpoints: Map<(Protocol, Socket<A>), Vec<u32>>,
     hosts: Map<A, Host>,
     /// The port blocks in use on each external address.
     blocks: Vec<PortSet>,
+    /// Whether giving out the slots anew is worth it.
+    pub(super) wants_layout: bool,
+    /// The newest generation when they were given out anew, if they were.
+    pub(super) laid_out: Option<u32>,
 }
 
 /// Entries by external endpoint, and the ports in use.
 #[derive(Clone, Debug)]
-enum Inbound<A> {
-    /// A port has one entry.
-    Exclusive(Ports),
+pub(super) enum Inbound<A> {
+    /// Entries have no external endpoint of their own.
+    None,
+    /// A port has one entry, and gives it its slot.
+    Exclusive(Box<Ports>),
     /// A port has an entry for each remote.
-    Shared(Shared<A>),
+    Shared(Box<Shared<A>>),
 }
-
-/// The ports of all external addresses.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ports {
-    /// Where in `pages`, laid out flat, 256 ports of an address are. The first page is that of all which have no entry.
-    directory: Vec<u32>,
-    /// The slot of each port.
-    pages: Vec<[u32; PAGE]>,
-    /// The ports in use on each address.
-    used: Vec<PortSet>,
-}
-
-const PAGE: usize = 256;
-
-/// Pages of an address.
-const PAGES: usize = 65536 / PAGE;
 
 #[derive(Clone, Debug)]
-struct Shared<A> {
+pub(super) struct Shared<A> {
     /// The entry of each port (of a place in the pool) and remote.
     entries: Map<(u16, u16, Socket<A>), u32>,
     /// The mappings on each port, oldest first.
@@ -66,17 +57,33 @@ struct Shared<A> {
 }
 
 impl<A: Address> Large<A> {
-    pub(super) fn new(capacity: usize, shape: &Shape) -> Self {
+    /// With the ports that are known already, if any are.
+    pub(super) fn new(capacity: usize, shape: &Shape, inbound: [Inbound<A>; 3]) -> Self {
         Self {
-            outbound: Index::with_capacity(capacity * 2),
-            inbound: std::array::from_fn(|_| Inbound::new(shape)),
+            outbound: Index::with_capacity(capacity + capacity / 4),
+            inbound,
             wheel: Wheel::new(shape.horizon()),
             endpoints: Map::default(),
             hosts: Map::default(),
             blocks: Vec::new(),
+            wants_layout: false,
+            laid_out: None,
         }
     }
 
+    /// A slot for a new entry.
+    pub(super) fn take_slot(&mut self, record: &Record<A>, slab: &mut Slab<A>) -> u32 {
+        self.inbound[record.protocol() as usize].take_slot(record, slab)
+    }
+
+    /// Takes note of the slot of an entry that was here before this.
+    pub(super) fn note_slot(&mut self, slot: u32, record: &Record<A>, records: &[Record<A>]) {
+        if let Inbound::Exclusive(ports) = &mut self.inbound[record.protocol() as usize] {
+            ports.note(slot, record, records);
+        }
+    }
+
+    /// Puts in an entry that has its slot.
     pub(super) fn insert(
         &mut self,
         slot: u32,
@@ -85,8 +92,8 @@ impl<A: Address> Large<A> {
         shape: &Shape,
         records: &[Record<A>],
     ) {
-        if shape.translates {
-            self.inbound[record.protocol() as usize].insert(slot, record, key.part(record.remote()));
+        if let Inbound::Shared(shared) = &mut self.inbound[record.protocol() as usize] {
+            shared.insert(slot, record, key.part(record.remote()));
         }
         if !record.is_mapping() {
             return;
@@ -103,9 +110,22 @@ impl<A: Address> Large<A> {
         }
     }
 
-    pub(super) fn remove(&mut self, slot: u32, record: &Record<A>, key: &Key<A>, shape: &Shape) {
-        if shape.translates {
-            self.inbound[record.protocol() as usize].remove(slot, record, key.part(record.remote()));
+    /// Takes out an entry and gives back its slot.
+    pub(super) fn remove(
+        &mut self,
+        slot: u32,
+        record: &Record<A>,
+        key: &Key<A>,
+        shape: &Shape,
+        slab: &mut Slab<A>,
+    ) {
+        match &mut self.inbound[record.protocol() as usize] {
+            Inbound::Exclusive(ports) => ports.free(record.pool, record.external_port, slot, slab),
+            Inbound::Shared(shared) => {
+                shared.remove(slot, record, key.part(record.remote()));
+                slab.free_slot(slot);
+            }
+            Inbound::None => slab.free_slot(slot),
         }
         if !record.is_mapping() {
             return;
@@ -119,9 +139,9 @@ impl<A: Address> Large<A> {
         }
     }
 
-    /// Builds the index anew, half as large again, before `newest` goes in.
+    /// Builds the index anew, a quarter larger, before `newest` goes in.
     fn grow(&mut self, newest: u32, key: &Key<A>, records: &[Record<A>]) {
-        let mut larger = Index::with_capacity(self.outbound.len() + self.outbound.len() / 2);
+        let mut larger = Index::with_capacity(self.outbound.len() + self.outbound.len() / 4);
         for (record, slot) in records.iter().zip(0..).filter(|(record, _)| record.is_mapping()) {
             if slot != newest {
                 larger.insert(hash(key, record), slot);
@@ -157,7 +177,7 @@ impl<A: Address> Large<A> {
     pub(super) const fn ports(&self, protocol: Protocol) -> Option<&Ports> {
         match &self.inbound[protocol as usize] {
             Inbound::Exclusive(ports) => Some(ports),
-            Inbound::Shared(_) => None,
+            Inbound::None | Inbound::Shared(_) => None,
         }
     }
 
@@ -169,11 +189,11 @@ impl<A: Address> Large<A> {
         pool: u16,
         port: u16,
         part: Socket<A>,
+        records: &[Record<A>],
     ) -> Option<u32> {
         match &self.inbound[protocol as usize] {
-            Inbound::Exclusive(ports) => {
-                Some(ports.slot(ports.place(pool, port))).filter(|slot| *slot != NONE)
-            }
+            Inbound::None => None,
+            Inbound::Exclusive(ports) => Some(ports.slot(pool, port, records)).filter(|slot| *slot != NONE),
             Inbound::Shared(shared) => shared.entries.get(&(pool, port, part)).copied(),
         }
     }
@@ -181,7 +201,7 @@ impl<A: Address> Large<A> {
     /// The mappings on a shared port, oldest first.
     pub(super) fn sharing(&self, protocol: Protocol, pool: u16, port: u16) -> &[u32] {
         match &self.inbound[protocol as usize] {
-            Inbound::Exclusive(_) => &[],
+            Inbound::None | Inbound::Exclusive(_) => &[],
             Inbound::Shared(shared) => shared.ports.get(&(pool, port)).map_or(&[], Vec::as_slice),
         }
     }
@@ -201,15 +221,16 @@ impl<A: Address> Large<A> {
         part: Socket<A>,
         search: Search,
     ) -> Option<u16> {
-        let used = match &self.inbound[protocol as usize] {
-            Inbound::Exclusive(ports) => ports.used.get(usize::from(pool)),
-            Inbound::Shared(shared) => shared.used.get(&(pool, part)),
-        };
-        used.unwrap_or(&PortSet::Few(Vec::new())).next_free(search)
+        let none = PortSet::default();
+        match &self.inbound[protocol as usize] {
+            Inbound::None => none.next_free(search),
+            Inbound::Exclusive(ports) => ports.next_free(pool, search),
+            Inbound::Shared(shared) => shared.used.get(&(pool, part)).unwrap_or(&none).next_free(search),
+        }
     }
 
     pub(super) fn next_free_block(&self, pool: u16, search: Search) -> Option<u16> {
-        self.blocks.get(usize::from(pool)).unwrap_or(&PortSet::Few(Vec::new())).next_free(search)
+        self.blocks.get(usize::from(pool)).unwrap_or(&PortSet::default()).next_free(search)
     }
 
     /// Octets on the heap, this struct's own among them.
@@ -225,127 +246,96 @@ impl<A: Address> Large<A> {
 }
 
 impl<A: Address> Inbound<A> {
-    fn new(shape: &Shape) -> Self {
+    /// No entries.
+    pub(super) fn new(shape: &Shape, limits: &'static Limits) -> Self {
+        if !shape.translates {
+            return Self::None;
+        }
         if shape.overloads {
-            Self::Shared(Shared { entries: Map::default(), ports: Map::default(), used: Map::default() })
+            Self::Shared(Box::default())
         } else {
-            Self::Exclusive(Ports::default())
+            Self::Exclusive(Box::new(Ports::new(limits)))
         }
     }
 
+    pub(super) fn take_slot(&mut self, record: &Record<A>, slab: &mut Slab<A>) -> u32 {
+        match self {
+            Self::Exclusive(ports) => ports.take(record.pool, record.external_port, slab),
+            Self::None | Self::Shared(_) => slab.take_slot(),
+        }
+    }
+
+    /// What is worth keeping of it where `place` says at which place in a new pool each external address is.
+    pub(super) fn repooled(
+        self,
+        shape: &Shape,
+        limits: &'static Limits,
+        place: impl Fn(u16) -> Option<u16>,
+    ) -> Self {
+        match self {
+            Self::Exclusive(ports) => Self::Exclusive(Box::new(ports.repooled(place))),
+            Self::None | Self::Shared(_) => Self::new(shape, limits),
+        }
+    }
+
+    /// [`Ports::gain`].
+    pub(super) fn gain(&self) -> u32 {
+        if let Self::Exclusive(ports) = self { ports.gain() } else { 0 }
+    }
+
+    /// Ports without entries, for a new slab in which every dense page has a run.
+    pub(super) fn laid_out(&self, shape: &Shape, limits: &'static Limits, slab: &mut Slab<A>) -> Self {
+        match self {
+            Self::Exclusive(ports) => Self::Exclusive(Box::new(ports.laid_out(slab))),
+            Self::None | Self::Shared(_) => Self::new(shape, limits),
+        }
+    }
+
+    fn allocated(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Exclusive(ports) => size_of::<Ports>() + ports.allocated(),
+            Self::Shared(shared) => size_of::<Shared<A>>() + shared.allocated(),
+        }
+    }
+}
+
+impl<A> Default for Shared<A> {
+    fn default() -> Self {
+        Self { entries: Map::default(), ports: Map::default(), used: Map::default() }
+    }
+}
+
+impl<A: Address> Shared<A> {
     fn insert(&mut self, slot: u32, record: &Record<A>, part: Socket<A>) {
         let (pool, port) = (record.pool, record.external_port);
-        match self {
-            Self::Exclusive(ports) => ports.insert(pool, port, slot),
-            Self::Shared(shared) => {
-                shared.entries.insert((pool, port, part), slot);
-                shared.used.entry((pool, part)).or_default().insert(port);
-                if record.is_mapping() {
-                    shared.ports.entry((pool, port)).or_default().push(slot);
-                }
-            }
+        self.entries.insert((pool, port, part), slot);
+        self.used.entry((pool, part)).or_default().insert(port);
+        if record.is_mapping() {
+            self.ports.entry((pool, port)).or_default().push(slot);
         }
     }
 
     fn remove(&mut self, slot: u32, record: &Record<A>, part: Socket<A>) {
         let (pool, port) = (record.pool, record.external_port);
-        match self {
-            Self::Exclusive(ports) => ports.remove(pool, port),
-            Self::Shared(shared) => {
-                shared.entries.remove(&(pool, port, part));
-                take_from_list(&mut shared.ports, (pool, port), slot);
-                if let Entry::Occupied(mut used) = shared.used.entry((pool, part)) {
-                    used.get_mut().remove(port);
-                    if used.get().is_empty() {
-                        used.remove();
-                    }
-                }
+        self.entries.remove(&(pool, port, part));
+        take_from_list(&mut self.ports, (pool, port), slot);
+        if let Entry::Occupied(mut used) = self.used.entry((pool, part)) {
+            used.get_mut().remove(port);
+            if used.get().is_empty() {
+                used.remove();
             }
-        }
-    }
-}
-
-impl<A: Address> Inbound<A> {
-    fn allocated(&self) -> usize {
-        match self {
-            Self::Exclusive(ports) => ports.allocated(),
-            Self::Shared(shared) => {
-                let used = shared.used.values().map(PortSet::allocated).sum::<usize>();
-                shared.entries.allocation_size()
-                    + lists_allocated(&shared.ports)
-                    + shared.used.allocation_size()
-                    + used
-            }
-        }
-    }
-}
-
-impl Ports {
-    /// Where the slot of `port` is among those of all pages.
-    #[inline]
-    fn place(&self, pool: u16, port: u16) -> usize {
-        let page = self.directory.get(directory_place(pool, port)).copied().unwrap_or(0);
-        page as usize + usize::from(port) % PAGE
-    }
-
-    /// Where [`Ports::likely`] is to read the slot of `port`, which it fetches.
-    #[inline]
-    pub(crate) fn aim(&self, pool: u16, port: u16) -> u64 {
-        let place = self.place(pool, port);
-        prefetch(self.pages.as_flattened(), place);
-        place as u64
-    }
-
-    /// The slot of the port that was aimed at; `NONE` where there is none.
-    #[inline]
-    pub(super) fn likely(&self, aim: u64) -> u32 {
-        usize::try_from(aim).map_or(NONE, |place| self.slot(place))
-    }
-
-    #[inline]
-    fn slot(&self, place: usize) -> u32 {
-        self.pages.as_flattened().get(place).copied().unwrap_or(NONE)
-    }
-
-    fn insert(&mut self, pool: u16, port: u16, slot: u32) {
-        at(&mut self.used, pool, PortSet::default).insert(port);
-        self.directory.resize(self.directory.len().max(self.used.len() * PAGES), 0);
-        let page = &mut self.directory[directory_place(pool, port)];
-        if *page == 0 {
-            if self.pages.is_empty() {
-                self.pages.push([NONE; PAGE]);
-            }
-            *page = u32::try_from(self.pages.as_flattened().len()).unwrap_or(0);
-            push(&mut self.pages, [NONE; PAGE]);
-        }
-        let place = *page as usize + usize::from(port) % PAGE;
-        self.pages.as_flattened_mut()[place] = slot;
-    }
-
-    fn remove(&mut self, pool: u16, port: u16) {
-        let place = self.place(pool, port);
-        if let Some(slot) = self.pages.as_flattened_mut().get_mut(place) {
-            *slot = NONE;
-        }
-        if let Some(used) = self.used.get_mut(usize::from(pool)) {
-            used.remove(port);
         }
     }
 
     fn allocated(&self) -> usize {
-        self.directory.capacity() * size_of::<u32>()
-            + self.pages.capacity() * size_of::<[u32; PAGE]>()
-            + self.used.iter().map(|set| size_of::<PortSet>() + set.allocated()).sum::<usize>()
+        let used = self.used.values().map(PortSet::allocated).sum::<usize>();
+        self.entries.allocation_size() + lists_allocated(&self.ports) + self.used.allocation_size() + used
     }
 }
 
 fn hash<A: Address>(key: &Key<A>, record: &Record<A>) -> u64 {
     key.hash(record.protocol(), record.internal(), record.remote())
-}
-
-#[inline]
-fn directory_place(pool: u16, port: u16) -> usize {
-    usize::from(pool) * PAGES + usize::from(port) / PAGE
 }
 
 /// The item of the `pool`th external address.

@@ -3,7 +3,7 @@
 
 use natbed_packet::Protocol;
 
-use super::large::Ports;
+use super::ports::Ports;
 use super::{Record, Table};
 use crate::address::{Address, Socket};
 use crate::expiry::NONE;
@@ -18,7 +18,7 @@ impl<A: Address> Table<A> {
     /// All records, by slot.
     #[inline]
     pub(crate) fn records_mut(&mut self) -> &mut [Record<A>] {
-        &mut self.records
+        &mut self.slab.records
     }
 
     /// Where [`Table::likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds.
@@ -37,7 +37,7 @@ impl<A: Address> Table<A> {
         let Some(large) = &self.large else { return slots.fill(NONE) };
         for (aim, slot) in aims.iter().zip(slots) {
             *slot = large.outbound.likely(*aim);
-            prefetch(&self.records, *slot as usize);
+            prefetch(&self.slab.records, *slot as usize);
         }
     }
 
@@ -51,8 +51,8 @@ impl<A: Address> Table<A> {
     pub(crate) fn find_likely_inbound(&self, protocol: Protocol, aims: &[u64], slots: &mut [u32]) {
         let Some(ports) = self.ports(protocol) else { return slots.fill(NONE) };
         for (aim, slot) in aims.iter().zip(slots) {
-            *slot = ports.likely(*aim);
-            prefetch(&self.records, *slot as usize);
+            *slot = ports.aimed_at(*aim, &self.slab.records);
+            prefetch(&self.slab.records, *slot as usize);
         }
     }
 }

@@ -287,3 +287,8 @@ impl Shape {
 pub(crate) const fn is_laxer(filtering: Filtering, mapping: Mapping) -> bool {
     (filtering as u8) < (mapping as u8)
 }
+
+/// How many generations `newer` comes after `older`, among as many as records tell apart.
+pub(super) const fn age(newer: u32, older: u32) -> u32 {
+    newer.wrapping_sub(older) << GENERATION_SHIFT >> GENERATION_SHIFT
+}

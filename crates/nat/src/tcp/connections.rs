@@ -115,6 +115,15 @@ impl<A: Address> Connections<A> {
         }
     }
 
+    /// Follows the mappings to the slots that `slots` gives for each.
+    pub(crate) fn follow(&mut self, slots: &[u32]) {
+        self.connections
+            .values_mut()
+            .for_each(|connection| connection.slot = slots[connection.slot as usize]);
+        let lists = std::mem::take(&mut self.of_slot);
+        self.of_slot = lists.into_iter().map(|(slot, list)| (slots[slot as usize], list)).collect();
+    }
+
     /// Octets on the heap.
     pub(crate) fn allocated(&self) -> usize {
         let lists = self.of_slot.values().map(|list| list.capacity() * size_of::<Ends<A>>());

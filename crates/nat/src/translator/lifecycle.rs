@@ -16,9 +16,28 @@ impl<A: Address> Translator<A> {
     /// Moves on to `now` and ends what expires by then.
     #[inline]
     pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.settle();
         self.latest = self.latest.max(now.as_nanos());
         while let Some(slot) = self.table.pop_due(self.latest) {
             self.expire(slot);
+        }
+    }
+
+    /// Lays the table out anew if the last packet made that worth it: before anything else happens, so that it does not
+    /// matter how often the NAT is woken. No slot from before may be used afterwards.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if self.table.wants_layout() {
+            self.lay_out();
+        }
+    }
+
+    #[cold]
+    fn lay_out(&mut self) {
+        let slots = self.table.lay_out(self.latest);
+        self.sessions.follow(&slots);
+        if let Some(connections) = &mut self.connections {
+            connections.follow(&slots);
         }
     }
 
@@ -107,8 +126,9 @@ impl<A: Address> Translator<A> {
         self.advance(now);
         let old = std::mem::replace(&mut self.pool, pool);
         let at = Timestamp::from_nanos(self.latest);
-        let gone = self.table.repool(|place| old.get(place).and_then(|ip| self.pool.place(ip)));
-        for slot in gone {
+        let places: Vec<Option<u16>> = old.iter().map(|ip| self.pool.place(ip)).collect();
+        let place = |old: u16| places.get(usize::from(old)).copied().flatten();
+        for slot in self.table.without_place(place) {
             let ip = old.get(self.table.record(slot).pool).unwrap_or_default();
             self.end(slot, |mut view| {
                 view.external.ip = ip.to_ip();
@@ -116,7 +136,7 @@ impl<A: Address> Translator<A> {
             });
         }
         let shape = Shape::new(&self.behavior, usize::from(self.pool.len()), &self.timers);
-        self.table.reindex(self.latest, shape);
+        self.table.repool(self.latest, shape, place);
         Ok(())
     }
 
