@@ -73,6 +73,15 @@ fn detail(run: &Run, event: &Event<PeerEvent>) -> (&'static str, Value) {
         Event::Duplicated { packet: id, copy, datagram } => {
             ("duplicated", json!({ "packet": packet(*id, datagram), "copy": copy.0 }))
         }
+        Event::Fragmented { packet: id, fragments } => {
+            let pieces: Vec<Value> = fragments.iter().map(|(id, piece)| packet(*id, piece)).collect();
+            ("fragmented", json!({ "packet_id": id.0, "fragments": pieces }))
+        }
+        Event::Held { packet: id, datagram } => ("held", json!({ "packet": packet(*id, datagram) })),
+        Event::Reassembled { packet: id, datagram, fragments } => {
+            let fragments: Vec<u64> = fragments.iter().map(|id| id.0).collect();
+            ("reassembled", json!({ "packet": packet(*id, datagram), "fragments": fragments }))
+        }
         Event::Delivered { packet: id, datagram, .. } => {
             ("delivered", json!({ "packet": packet(*id, datagram) }))
         }

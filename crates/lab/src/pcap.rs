@@ -4,7 +4,7 @@
 //! A datagram that comes to its end between two nodes, on a network, carries the reason where it was last seen.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -73,11 +73,14 @@ fn sightings(run: &Run) -> Vec<Sighting<'_>> {
     let mut list: Vec<Sighting<'_>> = Vec::new();
     // Where in the list a datagram was last seen.
     let mut last: BTreeMap<PacketId, usize> = BTreeMap::new();
+    // Fragments that have arrived and wait, and what was put together from such.
+    let mut waiting: BTreeSet<PacketId> = BTreeSet::new();
     for Record { time, place, event } in run.log() {
         match event {
             Event::Dropped { packet, reason, mapping, .. } => {
                 let index = last.get(packet).copied();
-                let index = index.filter(|index| list[*index].is_lost_after(*time, *place));
+                let index = index
+                    .filter(|index| waiting.contains(packet) || list[*index].is_lost_after(*time, *place));
                 if let Some(index) = index {
                     let what = dropped(*reason, mapping.as_ref());
                     list[index].comment += &format!("; at {time} {what}, at {}", run.place(*place));
@@ -87,10 +90,40 @@ fn sightings(run: &Run) -> Vec<Sighting<'_>> {
             Event::Duplicated { packet, copy, .. } => {
                 last.get(packet).copied().map(|index| last.insert(*copy, index));
             }
+            Event::Fragmented { packet, fragments } => {
+                let index = last.get(packet).copied();
+                // What is cut before it leaves is never on the link in one piece.
+                let whole = index.filter(|index| {
+                    *index + 1 == list.len()
+                        && matches!(place, Place::Node(node) if list[*index].left(*time, *node))
+                });
+                if whole.is_some() {
+                    list.pop();
+                } else if let (Some(index), Place::Network(_)) = (index, place) {
+                    last.extend(fragments.iter().map(|(piece, _)| (*piece, index)));
+                }
+            }
+            Event::Held { packet, .. } => {
+                waiting.insert(*packet);
+            }
+            Event::Reassembled { packet, fragments, .. } => {
+                let index = fragments.last().and_then(|piece| last.get(piece)).copied();
+                if let Some(index) = index {
+                    list[index].comment += &format!("; at {time} put together as packet #{}", packet.0);
+                    last.insert(*packet, index);
+                }
+                waiting.insert(*packet);
+            }
+            // It was seen when its fragments came.
+            Event::Delivered { packet, .. } if waiting.contains(packet) => continue,
             _ => {}
         }
         let Place::Node(node) = *place else { continue };
         for (packet, datagram, way, comment) in seen(event) {
+            let held = way == Way::In && !matches!(event, Event::Held { .. }) && waiting.remove(&packet);
+            if held {
+                continue;
+            }
             last.insert(packet, list.len());
             let comment = format!("packet #{}: {comment}", packet.0);
             list.push(Sighting { time: *time, node, datagram, way, comment });
@@ -100,11 +133,16 @@ fn sightings(run: &Run) -> Vec<Sighting<'_>> {
 }
 
 impl Sighting<'_> {
+    /// Whether it is something that just left `node`.
+    fn left(&self, time: Timestamp, node: NodeId) -> bool {
+        self.way == Way::Out && self.node == node && self.time == time
+    }
+
     /// Whether a drop at `place` is the end of what left here: on a network, or on this node's own uplink.
     fn is_lost_after(&self, time: Timestamp, place: Place) -> bool {
         match place {
             Place::Network(_) => true,
-            Place::Node(node) => self.way == Way::Out && self.node == node && self.time == time,
+            Place::Node(node) => self.left(time, node),
         }
     }
 }
@@ -132,6 +170,17 @@ fn seen<V>(event: &Event<V>) -> Vec<(PacketId, &Datagram, Way, String)> {
         ],
         Event::Duplicated { packet, copy, datagram } => {
             vec![(*copy, datagram, Way::Out, format!("copy of #{}, made by the link", packet.0))]
+        }
+        Event::Fragmented { packet, fragments } => {
+            let piece = |(id, datagram): &'_ (PacketId, Datagram)| (*id, log::carries(datagram));
+            let pieces = fragments.iter().map(|entry| {
+                let (id, carries) = piece(entry);
+                (id, &entry.1, Way::Out, format!("{carries} of #{}", packet.0))
+            });
+            pieces.collect()
+        }
+        Event::Held { packet, datagram } => {
+            vec![(*packet, datagram, Way::In, format!("{}, waits for others", log::carries(datagram)))]
         }
         Event::Delivered { packet, datagram, .. } => {
             vec![(*packet, datagram, Way::In, "received".to_owned())]

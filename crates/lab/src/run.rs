@@ -457,7 +457,7 @@ impl<'a> Runner<'a> {
         let connections = self.connections();
         let log = self.lowered.simulator.log();
         let sends = self.scenario.sends.iter().zip(&self.lowered.senders).enumerate();
-        let sends = sends.map(|(index, (send, _))| fate(log, index, send.expect)).collect();
+        let sends = sends.map(|(index, (send, _))| fate(log, index, send.size, send.expect)).collect();
         Run { seed, connections, sends, tables, earlier: self.earlier, lowered: self.lowered }
     }
 
@@ -482,8 +482,8 @@ impl<'a> Runner<'a> {
 }
 
 /// What the event log says of plain datagram `index`: delivered if any copy of it was.
-fn fate(log: &[Record<PeerEvent>], index: usize, expected: Option<Delivery>) -> Sent {
-    let payload = crate::peer::send_payload(index);
+fn fate(log: &[Record<PeerEvent>], index: usize, size: Option<u16>, expected: Option<Delivery>) -> Sent {
+    let payload = crate::peer::send_payload(index, size);
     let mut copies: Vec<PacketId> = Vec::new();
     let mut sent = Sent { outcome: Delivery::Dropped, source_seen: None, reason: None, met: true };
     for record in log {
@@ -492,6 +492,14 @@ fn fate(log: &[Record<PeerEvent>], index: usize, expected: Option<Delivery>) -> 
                 copies.push(*packet);
             }
             Event::Duplicated { packet, copy, .. } if copies.contains(packet) => copies.push(*copy),
+            Event::Fragmented { packet, fragments } if copies.contains(packet) => {
+                copies.extend(fragments.iter().map(|(piece, _)| *piece));
+            }
+            Event::Reassembled { packet, fragments, .. }
+                if fragments.iter().any(|piece| copies.contains(piece)) =>
+            {
+                copies.push(*packet);
+            }
             Event::Delivered { packet, datagram, .. } if copies.contains(packet) => {
                 sent.outcome = Delivery::Delivered;
                 sent.source_seen = sent.source_seen.or(datagram.source_endpoint());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use natbed_packet::{Datagram, Family, Icmp, Prefix, Transport};
+use natbed_packet::{Datagram, Family, Icmp, Prefix, Transport, fragment};
 use rustc_hash::FxBuildHasher;
 
 use crate::address::Address;
@@ -138,7 +138,9 @@ fn is_martian(ip: IpAddr) -> bool {
 
 /// Replaces the source, and in an ICMP error the quoted destination with it (RFC 5508 REQ-5).
 fn replace_source(datagram: &mut Datagram, external: IpAddr) {
-    let internal = std::mem::replace(&mut datagram.source, external);
+    let internal = datagram.source;
+    let destination = datagram.destination;
+    fragment::set_addresses(datagram, external, destination);
     if let Transport::Icmp(Icmp::Error(error)) = &mut datagram.transport
         && error.quoted.destination == internal
     {
@@ -148,7 +150,9 @@ fn replace_source(datagram: &mut Datagram, external: IpAddr) {
 
 /// Replaces the destination, and in an ICMP error the quoted source with it (RFC 5508 REQ-4).
 fn replace_destination(datagram: &mut Datagram, internal: IpAddr) {
-    let external = std::mem::replace(&mut datagram.destination, internal);
+    let external = datagram.destination;
+    let source = datagram.source;
+    fragment::set_addresses(datagram, source, internal);
     if let Transport::Icmp(Icmp::Error(error)) = &mut datagram.transport
         && error.quoted.source == external
     {

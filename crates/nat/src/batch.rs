@@ -405,6 +405,7 @@ pub(crate) fn single(flow: Flow, decide: impl FnOnce(&mut Datagram) -> Outcome) 
         Outcome::Outside(_) => Verdict::Outside(flow),
         Outcome::Inside(_) => Verdict::Inside(flow),
         Outcome::Drop(drop) => Verdict::Drop(drop.reason),
+        Outcome::Held(_) => unreachable!("a flow is of whole packets"),
     }
 }
 

@@ -221,6 +221,19 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of fragments (RFC 4787 section 11), where ports are translated or filtered.
+    Fragments {
+        /// They are dropped: 'Receive Fragments None'.
+        Drop = "drop",
+        /// Those that come after the first one, which alone shows the ports, go where it went: 'Received Fragments
+        /// Ordered'.
+        InOrder = "in-order",
+        /// Those that come before it wait for it too: 'Receive Fragments Out of Order'.
+        OutOfOrder = "out-of-order",
+    }
+}
+
 impl Mapping {
     /// The code of the 3 x 3 grid: `EIM`, `ADM` or `APDM`.
     pub const fn code(self) -> &'static str {
@@ -340,6 +353,8 @@ axes! {
     "hairpinning" hairpinning: Hairpinning = Hairpinning::Off,
     /// Destinations towards which nothing is translated, as by a plain router (RFC 6888 REQ-6); default: none.
     "exempt" exempt: Vec<Destination> = Vec::new(),
+    /// What becomes of fragments (RFC 4787 REQ-14).
+    "fragments" fragments: Fragments = Fragments::Drop,
     /// What an inbound packet that nothing lets in does.
     "unsolicited" unsolicited: Unsolicited = Unsolicited::Drop,
     /// How long a UDP mapping lives without a packet that refreshes it (RFC 4787 REQ-5).

@@ -32,7 +32,7 @@ impl<A: Address> Translator<A> {
             return Ok(outcome);
         }
         if datagram.is_fragment() {
-            return Err(DropReason::Fragment.into());
+            return self.translate_fragment(origin, datagram);
         }
         match &mut datagram.transport {
             Transport::Udp(udp) => {
@@ -109,7 +109,7 @@ impl<A: Address> Translator<A> {
     }
 
     #[inline(always)]
-    fn pass<P: Packet>(
+    pub(crate) fn pass<P: Packet>(
         &mut self,
         packet: P,
         origin: Origin,

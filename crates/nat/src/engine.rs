@@ -12,7 +12,7 @@ use crate::basic::Basic;
 use crate::batch::{self, Flow, Verdict};
 use crate::behavior::{Behavior, BehaviorError, Kind};
 use crate::nat_type::NatType;
-use crate::outcome::{DropReason, Forward, LateReply, MappingId, Outcome};
+use crate::outcome::{DropReason, Forward, LateReply, MappingId, Outcome, ReleasedFragment};
 use crate::pool::Pool;
 use crate::translator::Translator;
 use crate::view::{Event, MappingView};
@@ -190,8 +190,8 @@ impl Nat {
         }
     }
 
-    /// When to call [`Nat::handle_timeout`]: no later than the next reply is due or, if somebody observes, the next
-    /// mapping expires. `None` if there is neither.
+    /// When to call [`Nat::handle_timeout`]: no later than the next reply is due, a fragment has waited for too
+    /// long or, if somebody observes, the next mapping expires. `None` if there is neither.
     #[inline]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         match &self.machine {
@@ -216,6 +216,16 @@ impl Nat {
             Machine::Router(_) | Machine::Static(_) => None,
             Machine::V4(translator) => translator.poll_reply(),
             Machine::V6(translator) => translator.poll_reply(),
+        }
+    }
+
+    /// The next fragment that waited and does so no longer, as the first one of its datagram has passed, was dropped, or
+    /// has not come in time. To be asked for after every call.
+    pub fn poll_fragment(&mut self) -> Option<ReleasedFragment> {
+        match &mut self.machine {
+            Machine::Router(_) | Machine::Static(_) => None,
+            Machine::V4(translator) => translator.fragments.as_mut()?.poll(),
+            Machine::V6(translator) => translator.fragments.as_mut()?.poll(),
         }
     }
 

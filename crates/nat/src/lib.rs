@@ -48,7 +48,7 @@
 //!
 //! # What it does not do
 //!
-//! A NAT that translates ports drops fragments, and so does a firewall. It sends nothing: [`Drop::reply`] and
+//! It sends nothing: [`Drop::reply`] and
 //! [`Nat::poll_reply`] say which ICMP error the caller should send, and a TCP connection that has been idle for too
 //! long is not probed before it is forgotten. It does not count hop limits or route: the caller does, and calls it
 //! for what crosses from one side to the other. TCP windows are taken as they stand in the segment, without scaling.
@@ -62,6 +62,7 @@ mod engine;
 mod exempt;
 mod expiry;
 mod filter;
+mod fragments;
 mod hairpin;
 mod icmp;
 mod nat_type;
@@ -84,5 +85,5 @@ pub use batch::{Flow, Verdict};
 pub use behavior::{Behavior, BehaviorError};
 pub use engine::{Config, ConfigError, Nat};
 pub use nat_type::NatType;
-pub use outcome::{Drop, DropReason, Forward, LateReply, MappingId, Outcome};
+pub use outcome::{Drop, DropReason, Forward, HeldFragment, LateReply, MappingId, Outcome, ReleasedFragment};
 pub use view::{Event, MappingView, Permitted, Remote};

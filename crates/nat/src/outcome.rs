@@ -57,6 +57,24 @@ pub enum Outcome {
     Inside(Forward),
     /// It goes nowhere.
     Drop(Drop),
+    /// It is a fragment, and waits in the NAT for the first one of its datagram: see
+    /// [`Nat::poll_fragment`](crate::Nat::poll_fragment).
+    Held(HeldFragment),
+}
+
+/// A fragment that waits in a NAT, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeldFragment(pub(crate) u64);
+
+/// A fragment that waits no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleasedFragment {
+    /// Which one.
+    pub held: HeldFragment,
+    /// The fragment, rewritten unless it is dropped.
+    pub fragment: Datagram,
+    /// What becomes of it; it is not held again.
+    pub outcome: Outcome,
 }
 
 /// How a packet passed.
@@ -176,6 +194,15 @@ reasons! {
     /// A fragment, whose ports cannot be read.
     Fragment = "fragment":
         "only a whole packet shows its ports, and this is a fragment",
+    /// A fragment that comes before the first of its datagram.
+    FragmentTooEarly = "fragment-too-early":
+        "it is a fragment without ports, and the first one, which has them, has not passed before it",
+    /// A fragment that waited for the first of its datagram in vain.
+    FragmentTimeout = "fragment-timeout":
+        "it is a fragment without ports, and the first one, which has them, did not pass in time",
+    /// There are as many fragments waiting as there may be.
+    FragmentsFull = "fragments-full":
+        "it is a fragment without ports, and as many as the NAT keeps wait already for those that have them",
     /// A protocol that the NAT does not translate.
     UnsupportedProtocol = "unsupported-protocol":
         "this NAT does not track the packet's protocol",
@@ -199,6 +226,9 @@ impl DropReason {
             Self::TableFull => Some("max-mappings"),
             Self::Quota => Some("max-mappings-per-host"),
             Self::Rate => Some("mapping-rate-per-host"),
+            Self::Fragment | Self::FragmentTooEarly | Self::FragmentTimeout | Self::FragmentsFull => {
+                Some("fragments")
+            }
             Self::UdpBlocked | Self::TcpOnly => Some("type"),
             _ => None,
         }

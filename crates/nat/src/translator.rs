@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::address::{Address, Blocks, Socket};
 use crate::behavior::{Behavior, Filtering, Kind, Mapping};
+use crate::fragments::Known;
 use crate::nat_type::NatType;
 use crate::outcome::{Drop, DropReason, Forward};
 use crate::packet::Packet;
@@ -50,6 +51,8 @@ pub(crate) struct Translator<A> {
     /// The place of the external address to give to the next host.
     next_place: u16,
     rng: Xoshiro256PlusPlus,
+    /// Absent before the first.
+    pub(crate) fragments: Option<Box<Known>>,
     pub(crate) events: VecDeque<Event>,
 }
 
@@ -96,6 +99,7 @@ impl<A: Address> Translator<A> {
             rng,
             latest: 0,
             observed: false,
+            fragments: None,
             events: VecDeque::new(),
         }
     }

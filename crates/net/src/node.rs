@@ -9,6 +9,7 @@ use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::link::Link;
+use crate::sim::Reassembly;
 use crate::small::{List, SmallMap};
 
 macro_rules! id {
@@ -71,6 +72,8 @@ pub(crate) struct Apart {
     pub(crate) programs: Vec<ProgramId>,
     /// External addresses of a NAT; none where nothing is translated.
     pub(crate) external: Vec<IpAddr>,
+    /// What a host is putting together; absent before the first fragment.
+    pub(crate) reassembly: Option<Box<Reassembly>>,
 }
 
 impl Nodes {
@@ -86,13 +89,13 @@ impl Nodes {
     pub(crate) fn add_host(&mut self, name: String, host: Host) {
         self.kinds.push(Kind::Host(place(&self.hosts)));
         self.hosts.push(host);
-        self.apart.push(Apart { name, programs: Vec::new(), external: Vec::new() });
+        self.apart.push(Apart { name, programs: Vec::new(), external: Vec::new(), reassembly: None });
     }
 
     pub(crate) fn add_nat(&mut self, name: String, middlebox: Middlebox, external: Vec<IpAddr>) {
         self.kinds.push(Kind::Nat(place(&self.middleboxes)));
         self.middleboxes.push(middlebox);
-        self.apart.push(Apart { name, programs: Vec::new(), external });
+        self.apart.push(Apart { name, programs: Vec::new(), external, reassembly: None });
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -2,11 +2,12 @@
 
 mod control;
 mod forward;
+mod fragments;
 mod host;
 mod log;
 mod setup;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use crate::node::{Interface, InterfaceId, Kind, Network, NetworkId, NodeId, Node
 use crate::queue::Queue;
 use crate::route::Routes;
 use crate::trace::{PacketId, Record};
+
+pub(crate) use fragments::Reassembly;
+use fragments::{Waiting, WaitingId};
 
 pub use host::BindError;
 
@@ -45,7 +49,9 @@ pub struct Simulator<P: Program> {
     signaling_server: Option<NodeId>,
     next_packet: u64,
     next_message: u64,
-    /// How many of the queue's events are NATs' timers.
+    /// Fragments that NATs hold.
+    waiting: BTreeMap<WaitingId, Waiting>,
+    /// How many of the queue's events are NATs' timers, or those of datagrams that have been put together in time.
     nat_timers: usize,
     totals: Counts,
     events: VecDeque<(ProgramId, P::Event)>,
@@ -59,6 +65,10 @@ pub struct Counts {
     pub sent: u64,
     /// Second copies that links made.
     pub duplicated: u64,
+    /// Pieces that links too small made of datagrams, beyond the first of each.
+    pub fragmented: u64,
+    /// The same that hosts put together again.
+    pub reassembled: u64,
     /// Arrived at a program.
     pub delivered: u64,
     /// Came to their end before.
@@ -89,6 +99,11 @@ enum Event {
     NatTimer {
         node: NodeId,
         family: Family,
+    },
+    /// A host has waited long enough for the fragments of a datagram.
+    Reassembly {
+        node: NodeId,
+        number: u64,
     },
     Fault(u32),
     /// A message is at the signaling server; only the log wants to know.
@@ -145,6 +160,7 @@ impl<P: Program> Simulator<P> {
             Event::Start(program) => self.input(program, Input::Start, None),
             Event::Wake(program) => self.wake(program),
             Event::NatTimer { node, family } => self.nat_timeout(node, family),
+            Event::Reassembly { node, number } => self.reassembly_timeout(node, number),
             Event::Fault(index) => self.strike(index),
             Event::AtSignaling(key) => self.log_signal_passed(key),
             Event::Message(key) => {
@@ -181,9 +197,9 @@ impl<P: Program> Simulator<P> {
         while !self.is_idle() && self.step_until(deadline) {}
     }
 
-    /// Whether only NATs' timers are left.
+    /// Whether only NATs' timers are left that no packet waits for.
     pub fn is_idle(&self) -> bool {
-        self.queue.len() <= self.nat_timers
+        self.queue.len() <= self.nat_timers && self.waiting.is_empty()
     }
 
     /// The next thing that a program told.
@@ -191,15 +207,16 @@ impl<P: Program> Simulator<P> {
         self.events.pop_front()
     }
 
-    /// Datagrams of the whole run. Sent and duplicated ones are delivered, dropped or in flight.
+    /// Datagrams of the whole run. Sent and duplicated ones are delivered, dropped or in flight, but for what fragments add.
     pub fn totals(&self) -> Counts {
         Counts { in_flight: self.packets.len() as u64, ..self.totals }
     }
 
     /// Datagrams that `program` sent while it was counted, and what relays and links made of them.
     pub fn counts(&self, program: ProgramId) -> Counts {
-        let Counts { sent, duplicated, delivered, dropped, .. } = self.programs[program.index()].counts;
-        Counts { sent, duplicated, delivered, dropped, in_flight: sent + duplicated - delivered - dropped }
+        let counts = self.programs[program.index()].counts;
+        let begun = counts.sent + counts.duplicated + counts.fragmented;
+        Counts { in_flight: begun - counts.reassembled - counts.delivered - counts.dropped, ..counts }
     }
 
     /// Whether datagrams that `program` sends from now on are counted; they are at first.

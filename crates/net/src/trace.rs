@@ -27,7 +27,8 @@ pub enum Place {
     Network(NetworkId),
 }
 
-/// A datagram's number in a run. It keeps it through NATs; a duplicate and a relayed copy have their own.
+/// A datagram's number in a run. It keeps it through NATs; a duplicate, a relayed copy, a fragment and what fragments
+/// make have their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketId(pub u64);
 
@@ -112,6 +113,29 @@ pub enum Event<V> {
         copy: PacketId,
         /// Both.
         datagram: Datagram,
+    },
+    /// A datagram was too big for the next link and cut into pieces.
+    Fragmented {
+        /// The datagram's number, whose end this is.
+        packet: PacketId,
+        /// Each piece with its number.
+        fragments: Vec<(PacketId, Datagram)>,
+    },
+    /// A fragment waits: in a NAT for the first one of its datagram, in a host for the others.
+    Held {
+        /// The fragment's number.
+        packet: PacketId,
+        /// The fragment.
+        datagram: Datagram,
+    },
+    /// A host put a datagram together.
+    Reassembled {
+        /// The datagram's number.
+        packet: PacketId,
+        /// The datagram.
+        datagram: Datagram,
+        /// The pieces, whose end this is, in the order in which they came.
+        fragments: Vec<PacketId>,
     },
     /// A datagram reached a program.
     Delivered {
@@ -225,6 +249,14 @@ pub enum DropReason {
     NoListener,
     /// The socket that it is for has no room for more.
     ReceiveQueueFull,
+    /// Other fragments of the datagram did not come in time.
+    ReassemblyTimeout,
+    /// The fragments of the datagram contradict each other.
+    ReassemblyFailed,
+    /// The host puts too many datagrams together.
+    ReassemblyFull,
+    /// The host has this fragment.
+    FragmentKnown,
     /// The host is stopped.
     HostStopped,
     /// The sender has no interface with this source address.
@@ -246,6 +278,10 @@ impl DropReason {
             Self::RouterItself => "router-itself",
             Self::NoListener => "no-listener",
             Self::ReceiveQueueFull => "receive-queue-full",
+            Self::ReassemblyTimeout => "reassembly-timeout",
+            Self::ReassemblyFailed => "reassembly-failed",
+            Self::ReassemblyFull => "reassembly-full",
+            Self::FragmentKnown => "fragment-known",
             Self::HostStopped => "host-stopped",
             Self::SourceNotOwn => "source-not-own",
         }
@@ -265,6 +301,10 @@ impl DropReason {
             Self::RouterItself => "it was addressed to the router itself, which runs no program",
             Self::NoListener => "no program on the host listens on the port",
             Self::ReceiveQueueFull => "the program reads too slowly, and its socket has no room for more",
+            Self::ReassemblyTimeout => "other fragments of its datagram did not come in time",
+            Self::ReassemblyFailed => "the fragments of its datagram do not fit together",
+            Self::ReassemblyFull => "the host puts too many datagrams together, and gave up the oldest",
+            Self::FragmentKnown => "the host has this fragment already",
             Self::HostStopped => "the host was stopped",
             Self::SourceNotOwn => "the sender no longer has the source address",
         }

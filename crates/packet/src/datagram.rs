@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::{Endpoint, Family};
+use crate::{Endpoint, Family, fragment};
 
 /// One IPv4 or IPv6 datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,22 @@ impl Datagram {
             Transport::Tcp(tcp) => tcp.destination_port = destination.port,
             Transport::Icmp(_) | Transport::Fragment { .. } => {}
         }
+    }
+
+    /// Source and destination port, those of a first fragment too, whose header shows them.
+    pub fn shown_ports(&self) -> Option<(u16, u16)> {
+        let shown = || fragment::header(self).and_then(|header| header.ports());
+        self.transport.ports().or_else(shown)
+    }
+
+    /// The source with the port that is shown.
+    pub fn shown_source(&self) -> Option<Endpoint> {
+        self.shown_ports().map(|(port, _)| Endpoint::new(self.source, port))
+    }
+
+    /// The destination with the port that is shown.
+    pub fn shown_destination(&self) -> Option<Endpoint> {
+        self.shown_ports().map(|(_, port)| Endpoint::new(self.destination, port))
     }
 
     /// Length of the datagram in octets, IP header included, as on the wire without IP options or extensions.
@@ -318,7 +334,8 @@ pub enum QuotedTransport {
 impl Quoted {
     /// What an ICMP error about `datagram` quotes.
     pub fn of(datagram: &Datagram) -> Self {
-        let transport = match &datagram.transport {
+        let shown = fragment::header(datagram);
+        let transport = match shown.as_ref().unwrap_or(&datagram.transport) {
             Transport::Udp(udp) => {
                 QuotedTransport::Udp { source_port: udp.source_port, destination_port: udp.destination_port }
             }

@@ -1,10 +1,12 @@
 //! The vocabulary that natbed's crates share: virtual time, transport addresses, prefixes and IP datagrams.
 //!
 //! Nothing here reads a clock or a socket. With the feature `wire`, [`wire`] turns a [`Datagram`] into the bytes
-//! that would stand on a cable, and back.
+//! that would stand on a cable, and back, and [`fragment`] cuts it into
+//! pieces.
 
 pub mod addr;
 pub mod datagram;
+pub mod fragment;
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;

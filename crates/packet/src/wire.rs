@@ -60,6 +60,15 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
     decode::datagram(bytes)
 }
 
+/// What `octets` carry, of IP protocol number `protocol` and between the addresses of `header`.
+pub(crate) fn decode_transport(
+    header: &Datagram,
+    protocol: u8,
+    octets: &[u8],
+) -> Result<crate::Transport, DecodeError> {
+    decode::transport_of(header, protocol, octets)
+}
+
 /// Why a [`Datagram`] has no byte form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EncodeError {

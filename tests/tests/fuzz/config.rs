@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use natbed_nat::behavior::{
-    Behavior, Destination, FilterScope, Filtering, Hairpinning, Kind, Mapping, OnConflict, OnFull, Pooling,
-    PortAssignment, PortRange, Refresh, ReplyMapping, Unsolicited,
+    Behavior, Destination, FilterScope, Filtering, Fragments, Hairpinning, Kind, Mapping, OnConflict, OnFull,
+    Pooling, PortAssignment, PortRange, Refresh, ReplyMapping, Unsolicited,
 };
 use natbed_nat::{Config, Nat};
 use natbed_packet::Prefix;
@@ -72,6 +72,7 @@ fn behavior(rng: &mut Generator) -> Behavior {
         port_block: *pick(rng, &[None, None, Some(4), Some(64), Some(1), Some(0)]),
         pooling: *pick(rng, Pooling::ALL),
         hairpinning: *pick(rng, Hairpinning::ALL),
+        fragments: *pick(rng, Fragments::ALL),
         unsolicited: *pick(rng, Unsolicited::ALL),
         udp_timeout: timeouts[0],
         udp_timeout_new: some(rng, timeouts[1]),

@@ -56,6 +56,9 @@ fn upset(rng: &mut Generator, nat: &mut Nat, now: Timestamp) {
     while let Some(reply) = nat.poll_reply() {
         assert!(wire::encode(&reply.about).is_ok(), "it came as bytes");
     }
+    while let Some(released) = nat.poll_fragment() {
+        assert!(wire::encode(&released.fragment).is_ok(), "it came as bytes");
+    }
     let _ = nat.poll_timeout();
 }
 

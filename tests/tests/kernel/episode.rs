@@ -156,7 +156,7 @@ impl<'a> Episode<'a> {
         let mut datagram = Datagram::udp(source, remote, Default::default());
         let ours = match self.nat.outbound(Timestamp::ZERO, &mut datagram) {
             Outcome::Outside(_) => Some((remote, datagram.source_endpoint().unwrap())),
-            Outcome::Inside(_) | Outcome::Drop(_) => None,
+            Outcome::Inside(_) | Outcome::Drop(_) | Outcome::Held(_) => None,
         };
         self.tell("out", source, remote, kernel, ours);
         let (Some((kernel_receiver, kernel_source)), Some((receiver, our_source))) = (kernel, ours) else {
@@ -206,7 +206,7 @@ impl<'a> Episode<'a> {
         let mut datagram = Datagram::udp(remote, at(EXTERNAL, port.ours), Default::default());
         let ours = match self.nat.inbound(Timestamp::ZERO, &mut datagram) {
             Outcome::Inside(_) => Some((datagram.destination_endpoint().unwrap(), remote)),
-            Outcome::Outside(_) | Outcome::Drop(_) => None,
+            Outcome::Outside(_) | Outcome::Drop(_) | Outcome::Held(_) => None,
         };
         self.tell("in", remote, at(EXTERNAL, port.kernel), kernel, ours);
         self.expect(kernel == ours);

@@ -32,6 +32,7 @@ const EXAMPLES: &[(&str, &str)] = examples![
     "double-nat"
     "firewall-vs-symmetric"
     "first-packet"
+    "fragments"
     "ipv6"
     "lenient-symmetric"
     "lite"

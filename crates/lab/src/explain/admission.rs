@@ -57,7 +57,11 @@ fn passes(teller: &Teller<'_>, journey: &Journey, focus: &[Focus]) -> bool {
             },
             HopKind::Forwarded { inbound: true, .. } => Direction::Inbound,
             HopKind::Forwarded { .. } => Direction::Outbound,
-            HopKind::Relayed { .. } => return false,
+            HopKind::Cut { .. }
+            | HopKind::Held { .. }
+            | HopKind::Joined { .. }
+            | HopKind::Lost { .. }
+            | HopKind::Relayed { .. } => return false,
         };
         focus.iter().any(|(nat, wanted)| nodes[nat.index()] == hop.node && *wanted == direction)
     })

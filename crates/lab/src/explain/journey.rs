@@ -34,6 +34,14 @@ pub(super) enum HopKind {
     Translated(Box<Translation>),
     /// A router or firewall passed it on; inbound if its entry is for whom the datagram is for.
     Forwarded { datagram: Box<Datagram>, inbound: bool, opened: Option<Endpoint> },
+    /// It was too big for the next link, and cut into pieces.
+    Cut { place: Place, pieces: usize },
+    /// A fragment of it waits for another.
+    Held { fragment: Box<Datagram> },
+    /// The host put so many fragments together.
+    Joined { pieces: usize },
+    /// Another fragment was dropped than the one that its end is about.
+    Lost { place: Place, fragment: Box<Datagram>, reason: DropReason },
     /// A relay sent on what it carried.
     Relayed { to: Datagram },
 }
@@ -113,6 +121,22 @@ impl Journeys {
                     self.by_packet.insert(*copy, *index);
                 }
             }
+            Event::Fragmented { packet, fragments } => {
+                let Some(index) = self.by_packet.get(packet).copied() else { return };
+                self.by_packet.extend(fragments.iter().map(|(piece, _)| (*piece, index)));
+                let kind = HopKind::Cut { place: record.place, pieces: fragments.len() };
+                let node = self.all[index].node;
+                self.all[index].hops.push(Hop { node, kind });
+            }
+            Event::Held { packet, datagram } => {
+                self.pass(record, *packet, HopKind::Held { fragment: Box::new(datagram.clone()) });
+            }
+            Event::Reassembled { packet, fragments, .. } => {
+                let index = fragments.iter().find_map(|piece| self.by_packet.get(piece).copied());
+                let Some(index) = index else { return };
+                self.by_packet.insert(*packet, index);
+                self.pass(record, *packet, HopKind::Joined { pieces: fragments.len() });
+            }
             Event::MappingCreated { packet, .. } => pending.created = Some(*packet),
             Event::FilterOpened { packet, remote, .. } => pending.opened = Some((*packet, *remote)),
             Event::Translated { packet, before, after, direction, mapping } => {
@@ -144,6 +168,11 @@ impl Journeys {
             Event::Dropped { packet, datagram, reason, mapping } => {
                 let (place, datagram, mapping) = (record.place, datagram.clone(), mapping.clone());
                 if let Some(journey) = self.journey_mut(*packet).filter(|journey| !journey.arrived()) {
+                    if datagram.is_fragment() && journey.was_dropped() {
+                        let (fragment, reason, node) = (Box::new(datagram), *reason, journey.node);
+                        journey.hops.push(Hop { node, kind: HopKind::Lost { place, fragment, reason } });
+                        return;
+                    }
                     journey.end = End::Dropped { place, datagram, reason: *reason, mapping };
                 }
             }

@@ -13,7 +13,7 @@ use crate::scenario::{Delivery, HostId};
 pub(super) fn explain(teller: &Teller<'_>, index: usize) -> Explanation {
     let send = &teller.scenario.sends[index];
     let result = &teller.run.sends[index];
-    let payload = send_payload(index);
+    let payload = send_payload(index, send.size);
     let journeys: Vec<&Journey> = teller
         .journeys
         .all
@@ -73,15 +73,31 @@ fn why(teller: &Teller<'_>, journey: &Journey) -> Vec<String> {
     for hop in &journey.hops {
         let at = teller.node(hop.node);
         match &hop.kind {
+            HopKind::Translated(translation) if translation.before.fragment_offset != 0 => {
+                let line = format!(
+                    "{at} knows what it did to the first fragment, and does the same to those with its addresses, \
+                     protocol and identification: they show no ports."
+                );
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+            HopKind::Cut { .. } => {
+                let line = "It may be fragmented, and is where a link is too small for it.";
+                if !lines.iter().any(|known| known == line) {
+                    lines.push(line.into());
+                }
+            }
+            HopKind::Held { .. } | HopKind::Joined { .. } | HopKind::Lost { .. } => {}
             HopKind::Translated(translation) => lines.push(match translation.direction {
                 Direction::Outbound => format!(
                     "{at} puts its own address in place of the private one, which nobody on the internet could \
                      answer, and notes in its table whom {} stands for.",
-                    port_pair(translation.after.source_endpoint())
+                    port_pair(translation.after.shown_source())
                 ),
                 Direction::Inbound => format!(
                     "{at} may let it in because its table says whom {} stands for, and its filter knows the sender.",
-                    port_pair(translation.before.destination_endpoint())
+                    port_pair(translation.before.shown_destination())
                 ),
                 Direction::Hairpin => {
                     format!("{at} finds the destination behind itself and turns the packet around.")

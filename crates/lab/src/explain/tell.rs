@@ -187,26 +187,61 @@ impl<'a> Teller<'a> {
     fn hop(&self, hop: &Hop, family: Family) -> String {
         let at = self.place(Place::Node(hop.node), family);
         match &hop.kind {
+            HopKind::Translated(translation) if translation.before.fragment_offset != 0 => {
+                let Translation { before, after, direction, .. } = &**translation;
+                let carries = carries(before);
+                match direction {
+                    Direction::Outbound => {
+                        format!(
+                            "{at} has the {carries}, follow the first: its source becomes {}",
+                            after.source
+                        )
+                    }
+                    Direction::Inbound | Direction::Hairpin => format!(
+                        "{at} has the {carries}, follow the first: its destination becomes {}",
+                        after.destination
+                    ),
+                }
+            }
+            HopKind::Cut { place, pieces } => {
+                let at = self.place(*place, family);
+                format!("{at} cuts it into {pieces} fragments, as the next link takes no more at once")
+            }
+            HopKind::Held { fragment } => {
+                format!("the {}, waits at {at}", carries(fragment))
+            }
+            HopKind::Joined { pieces } => format!("{at} puts {pieces} fragments together"),
+            HopKind::Lost { place, fragment, reason } => {
+                let at = self.place(*place, family);
+                format!("the {}, is dropped at {at} [{}]", carries(fragment), reason.as_str())
+            }
             HopKind::Translated(translation) => {
                 let Translation { before, after, direction, mapping, created, opened } = &**translation;
                 let entry = mapping.as_ref().map(entry);
                 match direction {
-                    Direction::Outbound => self.outbound(hop.node, &at, after, entry, *created, *opened),
+                    Direction::Outbound => {
+                        let shows = if before.is_fragment() {
+                            "by the first fragment, which shows the ports, "
+                        } else {
+                            ""
+                        };
+                        format!("{shows}{}", self.outbound(hop.node, &at, after, entry, *created, *opened))
+                    }
                     Direction::Inbound => {
                         let why = mapping.as_ref().and_then(|mapping| {
-                            before.source_endpoint().map(|source| self.why_in(hop.node, mapping, source))
+                            before.shown_source().map(|source| self.why_in(hop.node, mapping, source))
                         });
                         let entry = entry.map(|entry| format!(" (entry {entry})")).unwrap_or_default();
                         format!(
                             "{at} lets it in{entry}{} and makes the destination {}",
                             why.unwrap_or_default(),
-                            port_pair(after.destination_endpoint()),
+                            port_pair(after.shown_destination()),
                         )
                     }
                     Direction::Hairpin => format!(
                         "{at} turns it around (hairpin): now it goes from {} to {}",
-                        port_pair(after.source_endpoint()),
-                        port_pair(after.destination_endpoint()),
+                        port_pair(after.shown_source()),
+                        port_pair(after.shown_destination()),
                     ),
                 }
             }
@@ -215,6 +250,9 @@ impl<'a> Teller<'a> {
             }
             HopKind::Forwarded { inbound: true, .. } => {
                 format!("{at} lets it in, as it answers what went out")
+            }
+            HopKind::Forwarded { datagram, .. } if datagram.is_fragment() => {
+                format!("{at} passes the {}, on", carries(datagram))
             }
             HopKind::Forwarded { datagram, .. } => {
                 format!(
@@ -261,7 +299,7 @@ impl<'a> Teller<'a> {
             None => String::new(),
         };
         let opened = opened.map(|remote| format!("; from now on it lets in {}", self.lets_in(node, remote)));
-        let source = port_pair(after.source_endpoint());
+        let source = port_pair(after.shown_source());
         format!("{at} makes the source {source}{how}{}", opened.unwrap_or_default())
     }
 
@@ -287,7 +325,7 @@ impl<'a> Teller<'a> {
         if let Some(mapping) = mapping {
             text += &format!("; entry {}", entry(mapping));
             if matches!(reason, DropReason::Nat(natbed_nat::DropReason::Filtered)) {
-                let source = port_pair(datagram.source_endpoint());
+                let source = port_pair(datagram.shown_source());
                 text += &format!(" lets in {}, not {source}", permitted(&mapping.permitted));
             }
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use natbed_nat::{MappingView, Remote};
 use natbed_net::PacketId;
-use natbed_packet::{Datagram, Endpoint, Icmp, IcmpErrorKind, Transport};
+use natbed_packet::{Datagram, Endpoint, Icmp, IcmpErrorKind, Transport, fragment};
 use natbed_traversal::stun::{self, Attribute, AttributeType, Message};
 use natbed_traversal::turn::ChannelData;
 use serde_json::{Value, json};
@@ -20,14 +20,22 @@ pub fn packet(id: PacketId, datagram: &Datagram) -> Value {
         Transport::Icmp(_) => "icmp",
         Transport::Fragment { .. } => "fragment",
     };
-    json!({
+    let mut packet = json!({
         "id": id.0,
         "source": text(datagram.source_endpoint(), datagram.source),
         "destination": text(datagram.destination_endpoint(), datagram.destination),
         "protocol": protocol,
         "size": datagram.wire_len(),
         "carries": carries(datagram),
-    })
+    });
+    if datagram.is_fragment() {
+        packet["fragment"] = json!({
+            "identification": datagram.identification,
+            "offset": usize::from(datagram.fragment_offset) * fragment::UNIT,
+            "more": datagram.more_fragments,
+        });
+    }
+    packet
 }
 
 /// A table entry as a JSON object.
@@ -60,7 +68,15 @@ pub fn carries(datagram: &Datagram) -> String {
             format!("icmp echo {}", if query.reply { "reply" } else { "request" })
         }
         Transport::Icmp(Icmp::Error(error)) => format!("icmp {}", icmp_error(error.kind)),
-        Transport::Fragment { .. } => "fragment".into(),
+        Transport::Fragment { payload, .. } => {
+            let which = match (datagram.fragment_offset, datagram.more_fragments) {
+                (0, _) => "first fragment",
+                (_, true) => "fragment",
+                (_, false) => "last fragment",
+            };
+            let start = usize::from(datagram.fragment_offset) * fragment::UNIT;
+            format!("{which}, octets {start} to {}", (start + payload.len()).saturating_sub(1))
+        }
     }
 }
 

@@ -18,15 +18,21 @@ pub struct Sender {
     started: bool,
 }
 
-/// The payload of plain datagram `index`, counted from 0: `datagram 1`, ….
-pub fn send_payload(index: usize) -> Bytes {
-    format!("datagram {}", index + 1).into()
+/// The payload of plain datagram `index`, counted from 0: `datagram 1`, …, with dots behind it up to `size` octets.
+pub fn send_payload(index: usize, size: Option<u16>) -> Bytes {
+    format!("{:.<width$}", format!("datagram {}", index + 1), width = usize::from(size.unwrap_or(0))).into()
 }
 
 impl Sender {
     /// Adds datagram `index`, sent from `source`.
     pub fn add(&mut self, index: usize, send: &scenario::Send, source: IpAddr) {
-        let datagram = Datagram::udp(Endpoint::new(source, send.from_port), send.to, send_payload(index));
+        let payload = send_payload(index, send.size);
+        let mut datagram = Datagram::udp(Endpoint::new(source, send.from_port), send.to, payload);
+        if !send.dont_fragment {
+            // Fragments of two datagrams must not be taken for those of one (RFC 6864 section 4.2).
+            datagram.dont_fragment = false;
+            datagram.identification = u16::try_from((index + 1) & 0xffff).unwrap_or_default();
+        }
         let place = self.due.partition_point(|(at, _)| *at <= send.at);
         self.due.insert(place, (send.at, datagram));
     }

@@ -223,6 +223,8 @@ impl Program<'_, '_> {
             target,
             to,
             at: instant(value(&spec.at).unwrap_or_default()),
+            size: value(&spec.size).map(Whole::fit),
+            dont_fragment: value(&spec.dont_fragment).unwrap_or(true),
             expect: value(&spec.expect),
         })
     }

@@ -389,6 +389,10 @@ pub struct Send {
     pub to: Endpoint,
     /// When.
     pub at: Timestamp,
+    /// Octets of its payload, where the file says how many.
+    pub size: Option<u16>,
+    /// Whether it may not be fragmented.
+    pub dont_fragment: bool,
     /// What the file expects to become of it.
     pub expect: Option<Delivery>,
 }

@@ -214,6 +214,10 @@ impl<'s> Page<'s> {
         }
         self.line("to-port", &send.to.port.to_string());
         self.line("at", &quote(&print_instant(send.at)));
+        if let Some(size) = send.size {
+            self.line("size", &size.to_string());
+        }
+        self.line("dont-fragment", &send.dont_fragment.to_string());
         if let Some(expect) = send.expect {
             self.line("expect", &quote(expect.as_str()));
         }

@@ -252,6 +252,10 @@ table! { "a send";
         "to-port" to_port: Optional<Port>,
         /// When; default 0.
         "at" at: Optional<Duration>,
+        /// Octets of its payload, 16 or more; default: as many as its text, `datagram 1` and so on, needs.
+        "size" size: Optional<Whole<16, 65_507>>,
+        /// Whether it may not be fragmented where a link is too small; default: it may not.
+        "dont-fragment" dont_fragment: Optional<bool>,
         /// Its expected fate.
         "expect" expect: Optional<Delivery>,
     }

@@ -20,6 +20,7 @@ fn every_axis_reads_back_what_it_prints() {
     check(Pooling::ALL, Pooling::NAMES);
     check(Hairpinning::ALL, Hairpinning::NAMES);
     check(Unsolicited::ALL, Unsolicited::NAMES);
+    check(Fragments::ALL, Fragments::NAMES);
     check(Refresh::ALL, Refresh::NAMES);
     check(OnFull::ALL, OnFull::NAMES);
 }

@@ -219,6 +219,7 @@ impl Bench {
         let mapping = match outcome {
             Outcome::Outside(forward) | Outcome::Inside(forward) => forward.mapping,
             Outcome::Drop(drop) => drop.sent.and_then(|sent| sent.mapping),
+            Outcome::Held(_) => unreachable!("no fragments here"),
         };
         let chosen = mapping.and_then(|id| self.small.mapping(id, now)).map(|view| view.external);
         let expected = if out {
@@ -234,6 +235,7 @@ impl Bench {
             Outcome::Outside(_) => passed(false),
             Outcome::Inside(_) => passed(true),
             Outcome::Drop(drop) => Err(drop.reason),
+            Outcome::Held(_) => unreachable!("no fragments here"),
         };
         assert_eq!(passed, expected, "{kind:?} {from} to {to}");
     }
@@ -251,6 +253,7 @@ impl Bench {
             Outcome::Outside(_) => Verdict::Outside(ends()),
             Outcome::Inside(_) => Verdict::Inside(ends()),
             Outcome::Drop(drop) => Verdict::Drop(drop.reason),
+            Outcome::Held(_) => unreachable!("no fragments here"),
         };
         assert_eq!(verdicts, [expected]);
     }

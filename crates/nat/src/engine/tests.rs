@@ -15,6 +15,7 @@ use crate::presets;
 
 mod batch;
 mod carrier;
+mod fragments;
 mod large;
 mod promises;
 mod tcp;
@@ -80,6 +81,7 @@ fn reason(outcome: Outcome) -> Result<Forward, DropReason> {
     match outcome {
         Outcome::Outside(forward) | Outcome::Inside(forward) => Ok(forward),
         Outcome::Drop(drop) => Err(drop.reason),
+        Outcome::Held(_) => panic!("it waits"),
     }
 }
 

@@ -21,6 +21,9 @@ impl<A: Address> Translator<A> {
         while let Some(slot) = self.table.pop_due(self.latest) {
             self.expire(slot);
         }
+        if let Some(fragments) = &mut self.fragments {
+            fragments.expire(self.latest);
+        }
     }
 
     /// Lays the table out anew if the last packet made that worth it: before anything else happens, so that it does not
@@ -86,7 +89,8 @@ impl<A: Address> Translator<A> {
         }
         let due = Some(self.table.next_due()).filter(|due| self.observed && *due != u64::MAX);
         let answer = self.held_syns.next_due(self.latest);
-        due.into_iter().chain(answer).min().map(Timestamp::from_nanos)
+        let fragment = self.fragments.as_ref().and_then(|fragments| fragments.next_due());
+        due.into_iter().chain(answer).chain(fragment).min().map(Timestamp::from_nanos)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -111,6 +115,7 @@ impl<A: Address> Translator<A> {
         self.sessions = Sessions::default();
         self.connections = None;
         self.held_syns = HeldSyns::default();
+        self.forget_fragments();
         (self.cursors, self.next_place) = ([None; 3], 0);
         for record in ended.into_iter().filter(|record| !record.is_unsolicited()) {
             let since = if record.is_held() { record.deadline - self.timers.hold } else { self.latest };
@@ -124,6 +129,7 @@ impl<A: Address> Translator<A> {
             return Err(ConfigError::ExternalUnused);
         }
         self.advance(now);
+        self.forget_fragments();
         let old = std::mem::replace(&mut self.pool, pool);
         let at = Timestamp::from_nanos(self.latest);
         let places: Vec<Option<u16>> = old.iter().map(|ip| self.pool.place(ip)).collect();
@@ -154,5 +160,6 @@ impl<A: Address> Translator<A> {
             + self.sessions.allocated()
             + self.connections.as_ref().map_or(0, |connections| connections.allocated())
             + self.held_syns.allocated()
+            + self.fragments.as_ref().map_or(0, |fragments| fragments.allocated())
     }
 }

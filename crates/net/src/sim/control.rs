@@ -48,8 +48,10 @@ impl<P: Program> Simulator<P> {
                 firewall.nat.reboot(self.now);
             }
         }
-        self.log_expired(node, Family::V4);
-        self.log_expired(node, Family::V6);
+        for family in [Family::V4, Family::V6] {
+            self.log_expired(node, family);
+            self.release(node, family);
+        }
     }
 
     fn set_links(&mut self, node: NodeId, up: bool) {
@@ -85,6 +87,7 @@ impl<P: Program> Simulator<P> {
             debug_assert!(changed.is_ok(), "as many addresses as before: {changed:?}");
         }
         self.log_expired(node, Family::V4);
+        self.release(node, Family::V4);
     }
 
     /// Binds to `new` what was bound to `old`.

@@ -74,9 +74,19 @@ impl<P: Program> Simulator<P> {
         }
     }
 
-    /// Drops a packet that is too big for a link from `network`, which takes `mtu` octets, and reports to its sender.
+    /// Sends the pieces of a packet that is too big for a link. One that may not be cut is dropped and, where it is a router
+    /// that finds out, reported to its sender.
     #[cold]
-    fn refuse_size(&mut self, network: NetworkId, mtu: u16, key: u32) {
+    fn transmit_cut(&mut self, place: Place, interface: InterfaceId, way: Way, key: u32) {
+        let Interface { node, network, link, .. } = &self.interfaces[interface.index()];
+        let (node, network, mtu) = (*node, *network, link.mtu());
+        let at_source = way == Way::Up && matches!(self.nodes.kind(node), Kind::Host(_));
+        if let Some(pieces) = self.cut(place, key, mtu, at_source) {
+            return pieces.into_iter().for_each(|piece| self.transmit(place, interface, way, piece));
+        }
+        if way == Way::Up {
+            return self.drop_packet(place, key, DropReason::TooBig, None);
+        }
         let about = self.packets[key as usize].datagram.clone();
         self.drop_packet(Place::Network(network), key, DropReason::TooBig, None);
         if let Some(error) = self.error_from(network, &about, IcmpErrorKind::TooBig { mtu }) {
@@ -88,14 +98,13 @@ impl<P: Program> Simulator<P> {
     /// Sends a packet over a link that is not plain, or that it does not fit.
     #[inline(never)]
     fn transmit(&mut self, place: Place, interface: InterfaceId, way: Way, key: u32) {
-        let &mut Interface { network, ref mut link, .. } = &mut self.interfaces[interface.index()];
-        let mtu = link.mtu();
+        let link = &mut self.interfaces[interface.index()].link;
         let event = |packet| match way {
             Way::Up => Event::AtNetwork { interface, packet },
             Way::Down => Event::AtNode { interface, packet },
         };
         match link.transmit(way, self.now, self.packets[key as usize].datagram.wire_len()) {
-            Verdict::Drop(DropReason::TooBig) if way == Way::Down => self.refuse_size(network, mtu, key),
+            Verdict::Drop(DropReason::TooBig) => self.transmit_cut(place, interface, way, key),
             Verdict::Drop(reason) => self.drop_packet(place, key, reason, None),
             Verdict::Deliver { at, copy } => {
                 if let Some(copied_at) = copy {
@@ -124,15 +133,32 @@ impl<P: Program> Simulator<P> {
         let before = self.log.is_some().then(|| Box::new(self.packets[key as usize].datagram.clone()));
         match self.translate(node, Direction::Outbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
-            Some(Outcome::Outside(forward)) => {
+            Some(outcome) => self.decided_outbound((node, uplink, network), key, before, outcome),
+        }
+        if !self.waiting.is_empty() {
+            self.release(node, Family::of(destination));
+        }
+    }
+
+    /// Does what a NAT's engine decided about an outbound packet.
+    pub(super) fn decided_outbound(
+        &mut self,
+        (node, uplink, network): (NodeId, InterfaceId, NetworkId),
+        key: u32,
+        before: Option<Box<Datagram>>,
+        outcome: Outcome,
+    ) {
+        match outcome {
+            Outcome::Outside(forward) => {
                 self.log_passage(node, Direction::Outbound, key, before, forward);
                 self.leave(uplink, network, key);
             }
-            Some(Outcome::Inside(forward)) => {
+            Outcome::Inside(forward) => {
                 self.log_passage(node, Direction::Hairpin, key, before, forward);
                 self.pass_inside(node, key);
             }
-            Some(Outcome::Drop(drop)) => {
+            Outcome::Held(held) => self.keep((node, Direction::Outbound, network), key, held),
+            Outcome::Drop(drop) => {
                 if let Some((kind, about)) = self.refuse(node, key, drop)
                     && let Some(error) = self.error_from(network, &about, kind)
                 {
@@ -151,7 +177,7 @@ impl<P: Program> Simulator<P> {
         drop: natbed_nat::Drop,
     ) -> Option<(IcmpErrorKind, Datagram)> {
         if let Some(forward) = drop.sent {
-            let remote = self.packets[key as usize].datagram.destination_endpoint();
+            let remote = self.packets[key as usize].datagram.shown_destination();
             self.log_table(node, key, remote, forward);
         }
         let about = drop.reply.map(|kind| (kind, self.packets[key as usize].datagram.clone()));
@@ -163,7 +189,9 @@ impl<P: Program> Simulator<P> {
     /// NAT itself, which turns the error inside out.
     fn leave(&mut self, uplink: InterfaceId, network: NetworkId, key: u32) {
         let mtu = self.interfaces[uplink.index()].link.mtu();
-        if self.packets[key as usize].datagram.wire_len() <= usize::from(mtu) {
+        let datagram = &self.packets[key as usize].datagram;
+        let may_be_cut = || !datagram.dont_fragment && datagram.family() == Family::V4;
+        if datagram.wire_len() <= usize::from(mtu) || may_be_cut() {
             self.transmit_up(uplink, key);
         } else {
             self.report_size(uplink, network, key, mtu);
@@ -188,17 +216,39 @@ impl<P: Program> Simulator<P> {
             return;
         }
         let before = self.log.is_some().then(|| Box::new(self.packets[key as usize].datagram.clone()));
+        let family = self.packets[key as usize].datagram.family();
         match self.translate(node, Direction::Inbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
-            Some(Outcome::Inside(forward)) => {
+            Some(outcome) => self.decided_inbound(node, uplink, key, before, outcome),
+        }
+        if !self.waiting.is_empty() {
+            self.release(node, family);
+        }
+    }
+
+    /// Does what a NAT's engine decided about an inbound packet.
+    pub(super) fn decided_inbound(
+        &mut self,
+        node: NodeId,
+        uplink: InterfaceId,
+        key: u32,
+        before: Option<Box<Datagram>>,
+        outcome: Outcome,
+    ) {
+        match outcome {
+            Outcome::Inside(forward) => {
                 self.log_passage(node, Direction::Inbound, key, before, forward);
                 self.pass_inside(node, key);
             }
-            Some(Outcome::Outside(forward)) => {
+            Outcome::Outside(forward) => {
                 self.log_passage(node, Direction::Inbound, key, before, forward);
                 self.transmit_up(uplink, key);
             }
-            Some(Outcome::Drop(drop)) => {
+            Outcome::Held(held) => {
+                let outer = self.interfaces[uplink.index()].network;
+                self.keep((node, Direction::Inbound, outer), key, held);
+            }
+            Outcome::Drop(drop) => {
                 if let Some((kind, about)) = self.refuse(node, key, drop)
                     && let Some(error) = icmp_error(about.destination, &about, kind)
                 {
@@ -262,6 +312,7 @@ impl<P: Program> Simulator<P> {
             debug_assert!(engine.nat.poll_timeout().is_none_or(|next| next > now), "a timer must move on");
             self.log_expired(node, family);
             self.send_late_replies(node, family);
+            self.release(node, family);
             self.schedule_nat(node, family);
         }
     }

@@ -113,6 +113,9 @@ impl<P: Program> Simulator<P> {
             return self.drop_packet(place, key, DropReason::HostStopped, None);
         }
         let datagram = &self.packets[key as usize].datagram;
+        if datagram.is_fragment() {
+            return self.reassemble(node, key);
+        }
         let listener = listener(host, datagram);
         let refusal = match listener {
             Some(program) => self.programs[program.index()].program.refusal(datagram),
@@ -190,7 +193,7 @@ impl<P: Program> Simulator<P> {
         self.send_from(node, key);
     }
 
-    fn send_from(&mut self, node: NodeId, key: u32) {
+    pub(super) fn send_from(&mut self, node: NodeId, key: u32) {
         let Packet { datagram: Datagram { source, destination, .. }, .. } = self.packets[key as usize];
         let interfaces = self.nodes.interfaces(node);
         let has = |address: IpAddr| {
@@ -266,7 +269,7 @@ impl<P: Program> Simulator<P> {
         }
     }
 
-    fn next_id(&mut self) -> PacketId {
+    pub(super) fn next_id(&mut self) -> PacketId {
         self.next_packet += 1;
         PacketId(self.next_packet)
     }
@@ -282,6 +285,6 @@ fn listener(host: &Host, datagram: &Datagram) -> Option<ProgramId> {
     host.binding(endpoint).map(|binding| binding.program)
 }
 
-fn slab_key(key: usize) -> u32 {
+pub(super) fn slab_key(key: usize) -> u32 {
     u32::try_from(key).expect("fewer than 2^32 packets fit in memory")
 }

@@ -84,12 +84,11 @@ impl<P: Program> Simulator<P> {
         before: Datagram,
         forward: Forward,
     ) {
-        self.log_table(node, key, before.destination_endpoint(), forward);
+        self.log_table(node, key, before.shown_destination(), forward);
         let Packet { id: packet, datagram: after, .. } = &self.packets[key as usize];
         let (packet, after) = (*packet, after.clone());
         let mapping = forward.mapping.and_then(|id| self.mapping(node, after.family(), id));
-        let addresses =
-            |datagram: &Datagram| (datagram.source, datagram.destination, datagram.transport.ports());
+        let addresses = |datagram: &Datagram| (datagram.source, datagram.destination, datagram.shown_ports());
         if addresses(&before) == addresses(&after) {
             self.log_forwarded(node, key, mapping);
         } else {
@@ -121,6 +120,29 @@ impl<P: Program> Simulator<P> {
 
     pub(super) fn log_duplicated(&mut self, place: Place, packet: PacketId, copy: &Packet) {
         self.write(place, |_| Event::Duplicated { packet, copy: copy.id, datagram: copy.datagram.clone() });
+    }
+
+    pub(super) fn log_fragmented(
+        &mut self,
+        place: Place,
+        packet: PacketId,
+        fragments: Vec<(PacketId, Datagram)>,
+    ) {
+        self.write(place, |_| Event::Fragmented { packet, fragments });
+    }
+
+    pub(super) fn log_held(&mut self, node: NodeId, key: u32) {
+        self.write(Place::Node(node), |this| {
+            let Packet { id, datagram, .. } = &this.packets[key as usize];
+            Event::Held { packet: *id, datagram: datagram.clone() }
+        });
+    }
+
+    pub(super) fn log_reassembled(&mut self, node: NodeId, key: u32, fragments: Vec<PacketId>) {
+        self.write(Place::Node(node), |this| {
+            let Packet { id, datagram, .. } = &this.packets[key as usize];
+            Event::Reassembled { packet: *id, datagram: datagram.clone(), fragments }
+        });
     }
 
     pub(super) fn log_delivered(&mut self, node: NodeId, packet: &Packet, program: ProgramId) {

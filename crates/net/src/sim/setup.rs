@@ -1,6 +1,6 @@
 //! From a topology to a network in motion.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ impl<P: Program> Simulator<P> {
             signaling_server: None,
             next_packet: 0,
             next_message: 0,
+            waiting: BTreeMap::new(),
             nat_timers: 0,
             totals: Counts::default(),
             events: VecDeque::new(),

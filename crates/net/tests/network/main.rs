@@ -3,6 +3,7 @@
 mod errors;
 mod faults;
 mod firewalls;
+mod fragments;
 mod links;
 mod programs;
 mod routing;

@@ -30,6 +30,23 @@ pub(super) fn datagram(bytes: &[u8]) -> Result<Datagram, DecodeError> {
     })
 }
 
+pub(super) fn transport_of(header: &Datagram, protocol: u8, octets: &[u8]) -> Result<Transport, DecodeError> {
+    let ip = IpHeader {
+        source: header.source,
+        destination: header.destination,
+        hop_limit: header.hop_limit,
+        traffic_class: header.traffic_class,
+        identification: header.identification,
+        dont_fragment: header.dont_fragment,
+        more_fragments: false,
+        fragment_offset: 0,
+        protocol,
+        header_length: 0,
+        total_length: octets.len(),
+    };
+    transport(&ip, octets)
+}
+
 /// What an IPv4 header, or an IPv6 header with its extension headers, says.
 struct IpHeader {
     source: IpAddr,

@@ -1,0 +1,247 @@
+//! Fragments (RFC 4787 section 11).
+
+use natbed_packet::{Icmp, IcmpQuery};
+
+use super::*;
+use crate::behavior::Fragments;
+use crate::{HeldFragment, ReleasedFragment};
+
+/// A datagram in pieces of 16 octets and the header, as a link of 36 octets would make them.
+fn pieces(from: Endpoint, to: Endpoint, identification: u16) -> Vec<Datagram> {
+    let ports = [from.port.to_be_bytes(), to.port.to_be_bytes()].concat();
+    let octets = [&ports[..], &[0, 40, 0, 0], &[7; 32]].concat();
+    let piece = |at: usize| Datagram {
+        identification,
+        dont_fragment: false,
+        more_fragments: at < 2,
+        fragment_offset: 2 * u16::try_from(at).expect("small"),
+        ..Datagram::new(
+            from.ip,
+            to.ip,
+            Transport::Fragment {
+                protocol: 17,
+                payload: Bytes::copy_from_slice(&octets[16 * at..(16 * at + 16).min(octets.len())]),
+            },
+        )
+    };
+    (0..3).map(piece).collect()
+}
+
+fn with(fragments: Fragments) -> Bench {
+    Bench::new(Behavior { fragments, ..base() })
+}
+
+impl Bench {
+    fn send(&mut self, mut piece: Datagram) -> (Outcome, Datagram) {
+        let outcome = self.nat.outbound(self.now, &mut piece);
+        (outcome, piece)
+    }
+
+    fn receive(&mut self, mut piece: Datagram) -> (Outcome, Datagram) {
+        let outcome = self.nat.inbound(self.now, &mut piece);
+        (outcome, piece)
+    }
+
+    fn released(&mut self) -> Vec<ReleasedFragment> {
+        std::iter::from_fn(|| self.nat.poll_fragment()).collect()
+    }
+}
+
+fn dropped(outcome: Outcome) -> Option<DropReason> {
+    reason(outcome).err()
+}
+
+#[test]
+fn rfc4787_req14_fragments_decide_what_becomes_of_them() {
+    for fragments in Fragments::ALL {
+        let mut nat = with(*fragments);
+        let [first, second, third] = &pieces(ALICE, SERVER, 1)[..] else { panic!("three") };
+        let outcomes = [first, second, third].map(|piece| nat.send(piece.clone()));
+        if *fragments == Fragments::Drop {
+            assert!(outcomes.iter().all(|(outcome, _)| dropped(*outcome) == Some(DropReason::Fragment)));
+            assert!(nat.nat.snapshot(nat.now).is_empty());
+            continue;
+        }
+        for (outcome, piece) in &outcomes {
+            assert!(matches!(outcome, Outcome::Outside(forward) if forward.mapping.is_some()), "{outcome:?}");
+            assert_eq!((piece.source, piece.destination), (EXTERNAL.ip, SERVER.ip));
+        }
+        assert_eq!(outcomes[0].1.shown_ports(), Some((5000, SERVER.port)), "preserved");
+        // The answer, to which the same goes.
+        let external = Endpoint { port: 5000, ..EXTERNAL };
+        for (outcome, piece) in pieces(SERVER, external, 9).into_iter().map(|piece| nat.receive(piece)) {
+            assert!(matches!(outcome, Outcome::Inside(_)), "{outcome:?}");
+            assert_eq!(piece.destination, ALICE.ip);
+        }
+    }
+}
+
+#[test]
+fn rfc4787_req14_early_fragments_wait_or_not() {
+    let [first, second, third] = &pieces(ALICE, SERVER, 1)[..] else { panic!("three") };
+    let mut ordered = with(Fragments::InOrder);
+    assert_eq!(dropped(ordered.send(third.clone()).0), Some(DropReason::FragmentTooEarly));
+    assert!(matches!(ordered.send(first.clone()).0, Outcome::Outside(_)));
+    assert!(matches!(ordered.send(third.clone()).0, Outcome::Outside(_)), "the others in any order");
+    assert!(ordered.released().is_empty());
+
+    let mut any = with(Fragments::OutOfOrder);
+    let held = [third, second].map(|piece| match any.send(piece.clone()).0 {
+        Outcome::Held(held) => held,
+        outcome => panic!("{outcome:?}"),
+    });
+    assert!(any.released().is_empty());
+    let (Outcome::Outside(sent), _) = any.send(first.clone()) else { panic!("it passes") };
+    let released = any.released();
+    assert_eq!(released.iter().map(|it| it.held).collect::<Vec<HeldFragment>>(), held);
+    for ReleasedFragment { fragment, outcome, .. } in released {
+        assert_eq!((fragment.source, fragment.destination), (EXTERNAL.ip, SERVER.ip));
+        let Outcome::Outside(forward) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((forward.mapping, forward.created), (sent.mapping, false));
+    }
+    assert_eq!(any.nat.poll_timeout(), None);
+}
+
+#[test]
+fn fragments_of_other_datagrams_do_not_mix() {
+    let mut nat = with(Fragments::InOrder);
+    let first = pieces(ALICE, SERVER, 1).remove(0);
+    assert!(matches!(nat.send(first).0, Outcome::Outside(_)));
+    for (from, to, identification) in [(ALICE, SERVER, 2), (BOB, SERVER, 1), (ALICE, STRANGER, 1)] {
+        let other = pieces(from, to, identification).remove(1);
+        assert_eq!(dropped(nat.send(other).0), Some(DropReason::FragmentTooEarly), "{from} {to}");
+    }
+    let mut other = pieces(ALICE, SERVER, 1).remove(1);
+    other.transport = Transport::Fragment { protocol: 6, payload: vec![1; 16].into() };
+    assert_eq!(dropped(nat.send(other).0), Some(DropReason::FragmentTooEarly), "another protocol");
+    let back = pieces(ALICE, SERVER, 1).remove(1);
+    assert_eq!(dropped(nat.receive(back).0), Some(DropReason::FragmentTooEarly), "the other way");
+}
+
+#[test]
+fn fragments_of_a_datagram_that_is_kept_out_are_kept_out() {
+    let external = Endpoint { port: 5000, ..EXTERNAL };
+    for fragments in [Fragments::InOrder, Fragments::OutOfOrder] {
+        let mut nat = with(fragments);
+        nat.out(ALICE, SERVER).expect("a mapping");
+        let [first, second, third] = &pieces(STRANGER, external, 3)[..] else { panic!("three") };
+        let early = nat.receive(second.clone()).0;
+        assert_eq!(dropped(nat.receive(first.clone()).0), Some(DropReason::Filtered));
+        if let Outcome::Held(held) = early {
+            let released = nat.released();
+            assert_eq!(released.len(), 1);
+            assert_eq!((released[0].held, dropped(released[0].outcome)), (held, Some(DropReason::Filtered)));
+            assert!(matches!(nat.receive(third.clone()).0, Outcome::Held(_)));
+        } else {
+            assert_eq!(dropped(nat.receive(third.clone()).0), Some(DropReason::FragmentTooEarly));
+        }
+    }
+}
+
+#[test]
+fn a_fragment_without_a_whole_header_is_dropped() {
+    let mut nat = with(Fragments::OutOfOrder);
+    let mut tiny = pieces(ALICE, SERVER, 1).remove(0);
+    for (protocol, octets) in [(17, 7), (6, 16), (1, 7), (47, 40)] {
+        tiny.transport = Transport::Fragment { protocol, payload: vec![8; octets].into() };
+        assert_eq!(dropped(nat.send(tiny.clone()).0), Some(DropReason::Fragment), "{protocol}");
+    }
+}
+
+#[test]
+fn early_fragments_wait_for_fifteen_seconds() {
+    let mut nat = with(Fragments::OutOfOrder);
+    let Outcome::Held(held) = nat.send(pieces(ALICE, SERVER, 1).remove(1)).0 else { panic!("it waits") };
+    assert_eq!(nat.nat.poll_timeout(), Some(Timestamp::from_nanos(15_000_000_000)));
+    let now = nat.wait(15).now;
+    nat.nat.handle_timeout(now);
+    assert_eq!(nat.nat.poll_timeout(), None);
+    let released = nat.released();
+    assert_eq!((released.len(), released[0].held), (1, held));
+    assert_eq!(dropped(released[0].outcome), Some(DropReason::FragmentTimeout));
+
+    // What is known of a datagram is forgotten as fast, and at once by a reboot.
+    assert!(matches!(nat.send(pieces(ALICE, SERVER, 2).remove(0)).0, Outcome::Outside(_)));
+    nat.wait(14);
+    assert!(matches!(nat.send(pieces(ALICE, SERVER, 2).remove(1)).0, Outcome::Outside(_)));
+    nat.wait(1);
+    assert!(matches!(nat.send(pieces(ALICE, SERVER, 2).remove(2)).0, Outcome::Held(_)));
+    nat.nat.reboot(nat.now);
+    assert_eq!(nat.released().len(), 1);
+}
+
+#[test]
+fn rfc4787_req14a_an_attack_by_fragments_harms_neither_order_nor_whole_packets() {
+    let mut nat = with(Fragments::OutOfOrder);
+    let external = nat.out(ALICE, SERVER).expect("a mapping");
+    let mut refused = 0;
+    for number in 0..2000 {
+        let attacker = Endpoint::v4(198, 18, 0, u8::try_from(number % 200).expect("small"), 9);
+        let piece = pieces(attacker, external, number).remove(1);
+        match nat.receive(piece).0 {
+            Outcome::Held(_) => {}
+            outcome => {
+                assert_eq!(dropped(outcome), Some(DropReason::FragmentsFull));
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 2000 - 64);
+    assert!(nat.nat.allocated_bytes() < 32 * 1024, "{} octets", nat.nat.allocated_bytes());
+    assert_eq!(nat.back(SERVER, external), Ok(ALICE));
+    for piece in pieces(SERVER, external, 1) {
+        assert!(matches!(nat.receive(piece).0, Outcome::Inside(_)), "in order");
+    }
+
+    // One source alone leaves room for others.
+    let mut nat = with(Fragments::OutOfOrder);
+    nat.out(ALICE, SERVER).expect("a mapping");
+    for number in 0..100 {
+        let _ = nat.receive(pieces(STRANGER, external, number).remove(1));
+    }
+    let mut early = pieces(SERVER, external, 1);
+    assert!(matches!(nat.receive(early.remove(1)).0, Outcome::Held(_)));
+}
+
+#[test]
+fn fragments_of_queries_pass_by_their_identifier() {
+    let mut nat = with(Fragments::InOrder);
+    let payload = [8, 0, 0, 0, 0, 77, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9];
+    let first = Datagram {
+        dont_fragment: false,
+        more_fragments: true,
+        ..Datagram::new(
+            BOB.ip,
+            SERVER.ip,
+            Transport::Fragment { protocol: 1, payload: Bytes::copy_from_slice(&payload) },
+        )
+    };
+    let whole = IcmpQuery { reply: false, identifier: 77, sequence: 1, payload: Bytes::new() };
+    let (outcome, sent) = nat.send(first);
+    assert!(matches!(outcome, Outcome::Outside(_)), "{outcome:?}");
+    let Some(Transport::Icmp(Icmp::Query(shown))) = natbed_packet::fragment::header(&sent) else { panic!() };
+    let (_, whole) = nat.send(Datagram::new(BOB.ip, SERVER.ip, Transport::Icmp(Icmp::Query(whole))));
+    let Transport::Icmp(Icmp::Query(query)) = whole.transport else { panic!() };
+    assert_eq!(shown.identifier, query.identifier, "one mapping");
+}
+
+#[test]
+fn fragments_pass_a_firewall_and_hairpin() {
+    let behavior = Behavior { fragments: Fragments::OutOfOrder, ..preset("firewall") };
+    let mut firewall = Bench::new(behavior);
+    for piece in pieces(ALICE, SERVER, 1) {
+        assert!(matches!(firewall.send(piece).0, Outcome::Outside(_)));
+    }
+    for piece in pieces(SERVER, ALICE, 1) {
+        assert!(matches!(firewall.receive(piece).0, Outcome::Inside(_)));
+    }
+    let hairpinning = Hairpinning::ExternalSource;
+    let open = Behavior { filtering: Filtering::EndpointIndependent, hairpinning, ..base() };
+    let mut nat = Bench::new(Behavior { fragments: Fragments::InOrder, ..open });
+    let external = nat.out(BOB, SERVER).expect("a mapping");
+    for piece in pieces(ALICE, external, 1) {
+        let (outcome, piece) = nat.send(piece);
+        assert!(matches!(outcome, Outcome::Inside(_)), "{outcome:?}");
+        assert_eq!((piece.source, piece.destination), (EXTERNAL.ip, BOB.ip));
+    }
+}
