@@ -84,7 +84,7 @@ impl<A: Address> Translator<A> {
 
     #[inline]
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
-        if !self.observed && self.held_syns.is_empty() {
+        if !self.observed && self.held_syns.is_empty() && self.fragments.is_none() {
             return None;
         }
         let due = Some(self.table.next_due()).filter(|due| self.observed && *due != u64::MAX);
