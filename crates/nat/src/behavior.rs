@@ -216,8 +216,10 @@ words! {
     OnFull {
         /// It is dropped in silence.
         Drop = "drop",
-        /// It is dropped and answered with an ICMP error.
+        /// It is dropped and answered with the ICMP error 'host unreachable' (RFC 6888 REQ-11).
         Icmp = "icmp",
+        /// It is dropped and answered with 'communication administratively prohibited' (RFC 5508 REQ-8).
+        IcmpProhibited = "icmp-prohibited",
     }
 }
 

@@ -101,9 +101,13 @@ impl<A: Address> Translator<A> {
         self.table.remotes_mut(slot).permit(part, now, expires)
     }
 
-    /// The drop for a packet that could not have a mapping, with the error that RFC 6888 REQ-11 asks for.
+    /// The drop for a packet that could not have a mapping, with the error that RFC 6888 REQ-11 asks for, or RFC 5508 REQ-8.
     fn refuse_mapping(&self, reason: DropReason) -> Drop {
-        let reply = (self.behavior.on_full == OnFull::Icmp).then_some(IcmpErrorKind::HostUnreachable);
+        let reply = match self.behavior.on_full {
+            OnFull::Drop => None,
+            OnFull::Icmp => Some(IcmpErrorKind::HostUnreachable),
+            OnFull::IcmpProhibited => Some(IcmpErrorKind::AdministrativelyProhibited),
+        };
         Drop { reply, ..reason.into() }
     }
 }

@@ -317,6 +317,19 @@ fn rfc6888_req11_a_full_nat_evicts_nothing_and_says_so() {
 }
 
 #[test]
+fn rfc5508_req8_a_session_that_cannot_be_is_prohibited() {
+    let full = Behavior { max_mappings: Some(1), ..base() };
+    let quota = Behavior { max_mappings_per_host: Some(1), ..base() };
+    for behavior in [full, quota] {
+        let mut nat = Bench::new(Behavior { on_full: OnFull::IcmpProhibited, ..behavior });
+        nat.ping(ALICE, SERVER, false).expect("an identifier");
+        let mut packet = query(ALICE.ip, SERVER.ip, 9, false);
+        let Outcome::Drop(drop) = nat.nat.outbound(nat.now, &mut packet) else { panic!("no more") };
+        assert_eq!(drop.reply, Some(IcmpErrorKind::AdministrativelyProhibited));
+    }
+}
+
+#[test]
 fn identifiers_of_queries_have_no_sides() {
     let behavior = Behavior { port_range: PortRange::new(1023, 1024), ..base() };
     let mut nat = Bench::new(Behavior { port_range_preservation: true, ..behavior });
