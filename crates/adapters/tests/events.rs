@@ -3,7 +3,7 @@
 use natbed_lab::explain::explain;
 use natbed_lab::log::line;
 use natbed_lab::matrix::pair_scenario;
-use natbed_lab::run::{Options, Run, run_with};
+use natbed_lab::run::{Options, Outcome, Run, run_with};
 use natbed_lab::scenario::{HoldState, parse, parse_with};
 use natbed_net::trace::Event;
 
@@ -94,6 +94,23 @@ fn agents_of_different_make_restart_together_after_an_outage() {
         scenario.set_agents(agents[0], agents[1]);
         let run = run_with(&scenario, &Options::default(), &registry).unwrap();
         assert_eq!(run.connections[0].after, Some(HoldState::Restarted), "{agents:?}");
+    }
+}
+
+#[test]
+fn the_initiator_begins_whatever_its_role() {
+    let registry = natbed_adapters::registry();
+    for agent in ["is", "rice"] {
+        let role = |role| format!("agent = \"{agent}\"\nice = {{ role = \"{role}\" }}\n");
+        let text = format!(
+            "format = 1\nname = \"roles\"\n[stun.s]\n[nat.a]\ntype = \"port-restricted\"\n\
+             [host.alice]\nbehind = \"a\"\n{}[host.bob]\n{}[[connect]]\nfrom = \"alice\"\nto = \"bob\"\n",
+            role("controlled"),
+            role("controlling")
+        );
+        let scenario = parse_with(text.as_bytes(), &registry).unwrap();
+        let run = run_with(&scenario, &Options::default(), &registry).unwrap();
+        assert_eq!(run.connections[0].outcome, Outcome::Direct, "{agent}");
     }
 }
 
