@@ -74,41 +74,36 @@ impl AgentPeer {
 
     /// Events and messages alternate as they happened; datagrams come when all of them are out.
     pub(super) fn poll_transmit(&mut self) -> Option<Output> {
-        match self.outputs.front() {
+        let to = self.surroundings.as_ref()?.other;
+        match self.outputs.pop_front() {
             None => {
                 let transmit = self.agent.poll_transmit()?;
                 Some(Output::Send(Datagram::udp(transmit.from, transmit.to, transmit.payload)))
             }
-            Some(AgentOutput::Negotiation(NegotiationOutput::Message(_))) => {
-                let to = self.surroundings.as_ref()?.other;
-                match self.outputs.pop_front()? {
-                    AgentOutput::Negotiation(NegotiationOutput::Message(message)) => {
-                        Some(Output::Signal { to, message })
-                    }
-                    _ => None,
-                }
+            Some(AgentOutput::Negotiation(NegotiationOutput::Message(message))) => {
+                Some(Output::Signal { to, message })
             }
-            Some(_) => None,
+            Some(event) => {
+                self.outputs.push_front(event);
+                None
+            }
         }
     }
 
     pub(super) fn poll_event(&mut self) -> Option<PeerEvent> {
-        match self.outputs.front_mut()? {
+        match self.outputs.pop_front()? {
             AgentOutput::Ice(count) => {
-                *count -= 1;
-                if *count == 0 {
-                    self.outputs.pop_front();
+                if count > 1 {
+                    self.outputs.push_front(AgentOutput::Ice(count - 1));
                 }
                 self.heeded -= 1;
                 self.agent.poll_event().map(PeerEvent::Ice)
             }
-            AgentOutput::Negotiation(NegotiationOutput::Message(_)) => None,
-            AgentOutput::Negotiation(NegotiationOutput::Event(_)) => match self.outputs.pop_front()? {
-                AgentOutput::Negotiation(NegotiationOutput::Event(event)) => {
-                    Some(PeerEvent::Negotiation(event))
-                }
-                _ => None,
-            },
+            AgentOutput::Negotiation(NegotiationOutput::Event(event)) => Some(PeerEvent::Negotiation(event)),
+            message @ AgentOutput::Negotiation(NegotiationOutput::Message(_)) => {
+                self.outputs.push_front(message);
+                None
+            }
         }
     }
 

@@ -4,16 +4,19 @@
 //! again with new credentials (RFC 8839 section 4.4.1.1.1). When two offers cross, the answerer of the first exchange gives
 //! way: it drops its own and answers the other's, and the offerer leaves the one that reaches it aside.
 
+mod event;
+
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use natbed_traversal::ice::{Candidate, Credentials};
-use natbed_traversal::sdp::{Description, Local, Media, ParseError};
+use natbed_traversal::sdp::{Description, Local, Media};
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::signal::{Message, MessageKind, Signal};
+pub use event::{Described, IgnoredMessage, NegotiationEvent, NegotiationOutput, SignalingState};
 
 /// One side of the exchange, for any agent that has credentials and candidates. It has the verbs of every state machine
 /// here, but for time, of which it needs none.
@@ -75,86 +78,6 @@ impl Session {
             heading: String::new(),
         }
     }
-}
-
-/// How far an exchange is (RFC 8829 section 3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignalingState {
-    /// No exchange is under way.
-    Stable,
-    /// It has offered.
-    HaveLocalOffer,
-    /// It is to answer.
-    HaveRemoteOffer,
-}
-
-impl SignalingState {
-    /// The state's name in the event log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stable => "stable",
-            Self::HaveLocalOffer => "have-local-offer",
-            Self::HaveRemoteOffer => "have-remote-offer",
-        }
-    }
-}
-
-/// What a negotiation wants done, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NegotiationOutput {
-    /// A message to the other side.
-    Message(Bytes),
-    /// Something to tell.
-    Event(NegotiationEvent),
-}
-
-/// What happens in a negotiation.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NegotiationEvent {
-    /// It made a description and set it as its local one.
-    Local(Described),
-    /// It set the other side's as its remote description.
-    Remote(Described),
-    /// Both have offered at once.
-    Collision {
-        /// Whether this side drops its own offer; if not, it leaves the other's aside.
-        yields: bool,
-    },
-    /// A message is left aside.
-    Ignored {
-        /// What it is; `None` where it is nothing known.
-        kind: Option<MessageKind>,
-        /// Why.
-        why: IgnoredMessage,
-    },
-}
-
-/// What a description says, in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// Offer or answer.
-    pub kind: MessageKind,
-    /// The credentials of its session.
-    pub credentials: Credentials,
-    /// How many candidates it has.
-    pub candidates: usize,
-    /// The state after it.
-    pub state: SignalingState,
-}
-
-/// Why a message is left aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IgnoredMessage {
-    /// It is no message.
-    Unknown,
-    /// Its SDP is not well-formed.
-    Malformed(ParseError),
-    /// It does not do ICE: no credentials (RFC 8839 section 4.2.5).
-    NoIce,
-    /// An answer to no offer.
-    NotAsked,
-    /// Candidates of a session that is not the present one (RFC 8840 section 4.4: "MUST discard").
-    OtherSession,
 }
 
 /// What a description is for.
