@@ -44,9 +44,11 @@ fn main() {
 /// Octets of a NAT with `size` mappings.
 fn table(preset: &str, size: u32) -> usize {
     let port = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    let flow = |index: u32| Flow {
-        source: SocketAddrV4::new((0x0a00_0002 + index / 16).into(), port(5000 + index % 16)),
-        destination: SocketAddrV4::new((0xc633_6400 + index % 251).into(), 3478),
+    let flow = |index: u32| {
+        Flow::new(
+            SocketAddrV4::new((0x0a00_0002 + index / 16).into(), port(5000 + index % 16)),
+            SocketAddrV4::new((0xc633_6400 + index % 251).into(), 3478),
+        )
     };
     let flows: Vec<Flow> = (0..size).map(flow).collect();
     let mut verdicts = Vec::with_capacity(flows.len());

@@ -39,8 +39,8 @@ struct StringMapping {
 
 impl Strings {
     fn outbound_key(kind: Kind, flow: &Flow) -> String {
-        let bound = if kind == Kind::Symmetric { flow.destination.to_string() } else { String::new() };
-        format!("udp:{}:{bound}", flow.source)
+        let bound = if kind == Kind::Symmetric { flow.destination().to_string() } else { String::new() };
+        format!("udp:{}:{bound}", flow.source())
     }
 }
 
@@ -48,8 +48,8 @@ impl Peer for Strings {
     const NAME: &str = "strings";
 
     fn insert(&mut self, kind: Kind, flow: &Flow, external: SocketAddrV4) {
-        let filters = HashSet::from([flow.destination.to_string()]);
-        let mapping = StringMapping { local: flow.source, mapped: external, filters };
+        let filters = HashSet::from([flow.destination().to_string()]);
+        let mapping = StringMapping { local: flow.source(), mapped: external, filters };
         let place = self.free.pop().unwrap_or(self.mappings.len());
         match self.mappings.get_mut(place) {
             Some(free) => *free = mapping,
@@ -70,14 +70,14 @@ impl Peer for Strings {
     fn outbound(&mut self, kind: Kind, flow: &Flow) -> Option<SocketAddrV4> {
         let place = self.outbound.get(&Self::outbound_key(kind, flow))?;
         let mapping = &mut self.mappings[*place];
-        mapping.filters.insert(flow.destination.to_string());
+        mapping.filters.insert(flow.destination().to_string());
         Some(mapping.mapped)
     }
 
     fn inbound(&mut self, flow: &Flow) -> Option<SocketAddrV4> {
-        let place = self.inbound.get(&format!("udp:{}", flow.destination))?;
+        let place = self.inbound.get(&format!("udp:{}", flow.destination()))?;
         let mapping = &self.mappings[*place];
-        mapping.filters.contains(&flow.source.to_string()).then_some(mapping.local)
+        mapping.filters.contains(&flow.source().to_string()).then_some(mapping.local)
     }
 }
 
@@ -93,7 +93,7 @@ impl Peer for Std {
     const NAME: &str = "std";
 
     fn insert(&mut self, kind: Kind, flow: &Flow, external: SocketAddrV4) {
-        let (source, destination) = (flow.source.into(), flow.destination.into());
+        let (source, destination) = (flow.source().into(), flow.destination().into());
         if kind == Kind::Symmetric {
             self.dependent.insert((source, destination), external.into());
         } else {
@@ -103,9 +103,9 @@ impl Peer for Std {
     }
 
     fn remove(&mut self, kind: Kind, flow: &Flow, external: SocketAddrV4) {
-        let source = SocketAddr::from(flow.source);
+        let source = SocketAddr::from(flow.source());
         if kind == Kind::Symmetric {
-            self.dependent.remove(&(source, flow.destination.into()));
+            self.dependent.remove(&(source, flow.destination().into()));
         } else {
             self.independent.remove(&source);
         }
@@ -113,7 +113,7 @@ impl Peer for Std {
     }
 
     fn outbound(&mut self, kind: Kind, flow: &Flow) -> Option<SocketAddrV4> {
-        let (source, destination) = (flow.source.into(), flow.destination.into());
+        let (source, destination) = (flow.source().into(), flow.destination().into());
         let external = if kind == Kind::Symmetric {
             self.dependent.get(&(source, destination))
         } else {
@@ -123,8 +123,8 @@ impl Peer for Std {
     }
 
     fn inbound(&mut self, flow: &Flow) -> Option<SocketAddrV4> {
-        let (source, remote) = self.inbound.get(&SocketAddr::from(flow.destination))?;
-        if *remote == SocketAddr::from(flow.source) { as_v4(*source) } else { None }
+        let (source, remote) = self.inbound.get(&SocketAddr::from(flow.destination()))?;
+        if *remote == SocketAddr::from(flow.source()) { as_v4(*source) } else { None }
     }
 }
 
@@ -156,7 +156,7 @@ impl Peer for Packed {
     const NAME: &str = "hashbrown";
 
     fn insert(&mut self, kind: Kind, flow: &Flow, external: SocketAddrV4) {
-        let (source, destination, external) = (pack(flow.source), pack(flow.destination), pack(external));
+        let (source, destination, external) = (pack(flow.source()), pack(flow.destination()), pack(external));
         if kind == Kind::Symmetric {
             self.dependent.insert(u128::from(source) << 64 | u128::from(destination), external);
         } else {
@@ -166,9 +166,9 @@ impl Peer for Packed {
     }
 
     fn remove(&mut self, kind: Kind, flow: &Flow, external: SocketAddrV4) {
-        let source = pack(flow.source);
+        let source = pack(flow.source());
         if kind == Kind::Symmetric {
-            self.dependent.remove(&(u128::from(source) << 64 | u128::from(pack(flow.destination))));
+            self.dependent.remove(&(u128::from(source) << 64 | u128::from(pack(flow.destination()))));
         } else {
             self.independent.remove(&source);
         }
@@ -176,9 +176,9 @@ impl Peer for Packed {
     }
 
     fn outbound(&mut self, kind: Kind, flow: &Flow) -> Option<SocketAddrV4> {
-        let source = pack(flow.source);
+        let source = pack(flow.source());
         let external = if kind == Kind::Symmetric {
-            self.dependent.get(&(u128::from(source) << 64 | u128::from(pack(flow.destination))))
+            self.dependent.get(&(u128::from(source) << 64 | u128::from(pack(flow.destination()))))
         } else {
             self.independent.get(&source)
         };
@@ -186,7 +186,7 @@ impl Peer for Packed {
     }
 
     fn inbound(&mut self, flow: &Flow) -> Option<SocketAddrV4> {
-        let (source, remote) = self.inbound.get(&pack(flow.destination))?;
-        (*remote == pack(flow.source)).then(|| unpack(*source))
+        let (source, remote) = self.inbound.get(&pack(flow.destination()))?;
+        (*remote == pack(flow.source())).then(|| unpack(*source))
     }
 }

@@ -77,7 +77,7 @@ fn batched(nat: &mut Nat, out: bool, flows: &[Flow]) {
 
 fn single(nat: &mut Nat, out: bool, flow: &Flow) {
     let endpoint = |address: SocketAddrV4| Endpoint::new((*address.ip()).into(), address.port());
-    let mut packet = Datagram::udp(endpoint(flow.source), endpoint(flow.destination), Bytes::new());
+    let mut packet = Datagram::udp(endpoint(flow.source()), endpoint(flow.destination()), Bytes::new());
     let outcome = if out { nat.outbound(NOW, &mut packet) } else { nat.inbound(NOW, &mut packet) };
     let _ = black_box(outcome);
 }

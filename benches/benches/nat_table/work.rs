@@ -52,10 +52,10 @@ impl Kind {
             Self::Symmetric => (index / PORTS, index % PORTS),
         };
         let host = 0x0a00_0002 + client / PORTS;
-        Flow {
-            source: SocketAddrV4::new(host.into(), port(5000 + client % PORTS)),
-            destination: SocketAddrV4::new((0xc633_6400 + server % 256).into(), port(3478 + server)),
-        }
+        Flow::new(
+            SocketAddrV4::new(host.into(), port(5000 + client % PORTS)),
+            SocketAddrV4::new((0xc633_6400 + server % 256).into(), port(3478 + server)),
+        )
     }
 }
 
@@ -96,7 +96,7 @@ impl Work {
         let cycled = order.iter().copied().cycle().take(repeats * size as usize).collect();
         let uniform = Order::new(cycled, &created, &external);
         let stranger = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9);
-        let missing = uniform.inbound.iter().map(|flow| Flow { source: stranger, ..*flow }).collect();
+        let missing = uniform.inbound.iter().map(|flow| Flow::new(stranger, flow.destination())).collect();
         Self { kind, size, created, external, uniform, zipf, missing }
     }
 
@@ -128,7 +128,7 @@ impl Order {
         let request = |index: &u32| created[*index as usize];
         let reply = |index: &u32| {
             let index = *index as usize;
-            Flow { source: created[index].destination, destination: external[index] }
+            Flow::new(created[index].destination(), external[index])
         };
         let outbound = places.iter().map(request).collect();
         let inbound = places.iter().map(reply).collect();
@@ -152,7 +152,7 @@ pub(crate) fn translate_all(nat: &mut Nat, flows: &[Flow]) -> Vec<SocketAddrV4> 
     let mut verdicts = Vec::with_capacity(flows.len());
     nat.outbound_batch(NOW, flows, &mut verdicts);
     let source = |verdict: Verdict| match verdict {
-        Verdict::Outside(flow) => flow.source,
+        Verdict::Outside(flow) => flow.source(),
         other => panic!("a port for every flow, not {other:?}"),
     };
     verdicts.into_iter().map(source).collect()

@@ -14,10 +14,10 @@ pub(crate) trait Address:
     /// All bits set.
     const ONES: Self;
 
+    type Tagged: Tagged<Self>;
+
     fn from_ip(ip: IpAddr) -> Option<Self>;
     fn to_ip(self) -> IpAddr;
-    /// The address folded into 64 bits.
-    fn fold(self) -> u64;
     /// How many places after `base` it comes, where that is little.
     fn offset(self, base: Self) -> usize;
     /// The address so many places after.
@@ -31,6 +31,8 @@ pub(crate) trait Address:
 impl Address for u32 {
     const ONES: Self = Self::MAX;
 
+    type Tagged = u64;
+
     fn from_ip(ip: IpAddr) -> Option<Self> {
         match ip {
             IpAddr::V4(ip) => Some(ip.to_bits()),
@@ -40,10 +42,6 @@ impl Address for u32 {
 
     fn to_ip(self) -> IpAddr {
         Ipv4Addr::from_bits(self).into()
-    }
-
-    fn fold(self) -> u64 {
-        u64::from(self)
     }
 
     fn offset(self, base: Self) -> usize {
@@ -73,6 +71,8 @@ impl Address for u32 {
 impl Address for u128 {
     const ONES: Self = Self::MAX;
 
+    type Tagged = Wide;
+
     fn from_ip(ip: IpAddr) -> Option<Self> {
         match ip {
             IpAddr::V4(_) => None,
@@ -82,11 +82,6 @@ impl Address for u128 {
 
     fn to_ip(self) -> IpAddr {
         Ipv6Addr::from_bits(self).into()
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
-    fn fold(self) -> u64 {
-        ((self >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32) ^ self as u64
     }
 
     fn offset(self, base: Self) -> usize {
@@ -115,6 +110,9 @@ pub(crate) struct Socket<A> {
 }
 
 impl<A: Address> Socket<A> {
+    /// All bits set.
+    pub(crate) const ONES: Self = Self { ip: A::ONES, port: u16::MAX };
+
     pub(crate) const fn new(ip: A, port: u16) -> Self {
         Self { ip, port }
     }
@@ -126,10 +124,101 @@ impl<A: Address> Socket<A> {
     pub(crate) fn endpoint(self) -> Endpoint {
         Endpoint::new(self.ip.to_ip(), self.port)
     }
+}
 
-    /// Address and port in 64 bits.
-    pub(crate) fn fold(self) -> u64 {
-        self.ip.fold().rotate_left(16) ^ u64::from(self.port)
+/// A transport address with sixteen bits beside it, to be compared in one go. For IPv4 all is one word.
+pub(crate) trait Tagged<A>: Copy + Debug + 'static {
+    fn new(socket: Socket<A>, tag: u16) -> Self;
+    fn socket(self) -> Socket<A>;
+    fn has_port(self) -> bool;
+    fn tag(self) -> u16;
+    fn set_tag(&mut self, tag: u16);
+    /// The bits of `mask`, folded into 64.
+    fn fold(self, mask: Self) -> u64;
+    /// Whether, in the bits of `mask`, its address is that of `other`, which has no tag, and its tag is `tag`.
+    fn is(self, other: Self, tag: u16, mask: Self) -> bool;
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the parts are taken apart")]
+impl Tagged<u32> for u64 {
+    #[inline]
+    fn new(socket: Socket<u32>, tag: u16) -> Self {
+        Self::from(socket.ip) << 32 | Self::from(socket.port) << 16 | Self::from(tag)
+    }
+
+    #[inline]
+    fn socket(self) -> Socket<u32> {
+        Socket::new((self >> 32) as u32, (self >> 16) as u16)
+    }
+
+    #[inline]
+    fn has_port(self) -> bool {
+        self & 0xffff_0000 != 0
+    }
+
+    #[inline]
+    fn tag(self) -> u16 {
+        self as u16
+    }
+
+    #[inline]
+    fn set_tag(&mut self, tag: u16) {
+        *self = *self & !0xffff | Self::from(tag);
+    }
+
+    #[inline]
+    fn fold(self, mask: Self) -> u64 {
+        self & mask
+    }
+
+    #[inline]
+    fn is(self, other: Self, tag: u16, mask: Self) -> bool {
+        (self ^ other) & mask == Self::from(tag)
+    }
+}
+
+/// The same for IPv6.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wide {
+    /// The address, low half first: aligned to eight octets.
+    ip: [u64; 2],
+    port: u16,
+    tag: u16,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
+impl Tagged<u128> for Wide {
+    fn new(socket: Socket<u128>, tag: u16) -> Self {
+        Self { ip: [socket.ip as u64, (socket.ip >> 64) as u64], port: socket.port, tag }
+    }
+
+    fn socket(self) -> Socket<u128> {
+        Socket::new(u128::from(self.ip[1]) << 64 | u128::from(self.ip[0]), self.port)
+    }
+
+    fn has_port(self) -> bool {
+        self.port != 0
+    }
+
+    fn tag(self) -> u16 {
+        self.tag
+    }
+
+    fn set_tag(&mut self, tag: u16) {
+        self.tag = tag;
+    }
+
+    fn fold(self, mask: Self) -> u64 {
+        let halves = [0, 1].map(|half| self.ip[half] & mask.ip[half]);
+        halves[1].wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+            ^ halves[0].rotate_left(16)
+            ^ u64::from(self.port & mask.port)
+    }
+
+    fn is(self, other: Self, tag: u16, mask: Self) -> bool {
+        let ip = |half: usize| (self.ip[half] ^ other.ip[half]) & mask.ip[half];
+        let port = (self.port ^ other.port) & mask.port;
+        ip(0) | ip(1) | u64::from(port) == 0 && self.tag & mask.tag == tag
     }
 }
 

@@ -56,6 +56,17 @@ impl<A: Address> Pool<A> {
         }
     }
 
+    #[inline]
+    pub(crate) const fn first(&self) -> A {
+        self.first
+    }
+
+    /// How many addresses follow one another from the first on.
+    #[inline]
+    pub(crate) const fn run(&self) -> u16 {
+        self.run
+    }
+
     /// The addresses, by place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = A> {
         (0..self.len()).filter_map(|place| self.get(place))

@@ -6,7 +6,7 @@
 
 use natbed_packet::Protocol;
 
-use crate::address::{Address, Socket};
+use crate::address::{Address, Socket, Tagged};
 use crate::behavior::Mapping;
 use crate::expiry::NONE;
 use crate::filter::RemoteSet;
@@ -23,6 +23,7 @@ mod record;
 mod slab;
 
 use large::{Inbound, Large};
+
 pub(crate) use record::{Key, Record, Shape, is_laxer};
 use slab::Slab;
 
@@ -57,7 +58,7 @@ impl Limits {
 /// The table. What look-ups read comes first, where no index is beside it.
 #[derive(Clone, Debug)]
 #[repr(C)]
-pub(crate) struct Table<A> {
+pub(crate) struct Table<A: Address> {
     /// A time before which nothing expires.
     next_due: u64,
     large: Option<Box<Large<A>>>,
@@ -184,6 +185,7 @@ impl<A: Address> Table<A> {
         internal: Socket<A>,
         remote: Socket<A>,
     ) -> Option<u32> {
+        let (internal, remote) = (Tagged::new(internal, 0), Tagged::new(remote, 0));
         let is_it = |slot| self.is_outbound(slot, protocol, internal, remote);
         match &self.large {
             Some(large) => large.outbound.find(self.key.hash(protocol, internal, remote), is_it),
@@ -196,8 +198,8 @@ impl<A: Address> Table<A> {
         &self,
         slot: u32,
         protocol: Protocol,
-        internal: Socket<A>,
-        remote: Socket<A>,
+        internal: A::Tagged,
+        remote: A::Tagged,
     ) -> bool {
         let record = self.slab.records.get(slot as usize);
         record.is_some_and(|record| record.leads(&self.key, protocol, internal, remote))
@@ -219,7 +221,8 @@ impl<A: Address> Table<A> {
             }
             None => self.scan(|slot| {
                 let record = self.record(slot);
-                let here = record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
+                let here =
+                    record.is_live_of(protocol) && record.external_port() == port && record.pool == pool;
                 here && (!overloads || self.key.part(record.remote()) == self.key.part(remote))
             }),
         }
@@ -241,7 +244,7 @@ impl<A: Address> Table<A> {
     ) -> Option<u32> {
         let here = |slot| {
             let record = self.record(slot);
-            let place = record.external_port == port && record.pool == pool;
+            let place = record.external_port() == port && record.pool == pool;
             record.is_mapping_of(protocol) && place && is_it(slot)
         };
         match &self.large {
@@ -310,7 +313,7 @@ impl<A: Address> Table<A> {
             None => next_free_among(search, |port| {
                 self.slab.records.iter().any(|record| {
                     let here =
-                        record.is_live_of(protocol) && record.external_port == port && record.pool == pool;
+                        record.is_live_of(protocol) && record.external_port() == port && record.pool == pool;
                     here && (!self.shape.overloads || self.key.part(record.remote()) == part)
                 })
             }),
@@ -324,7 +327,7 @@ impl<A: Address> Table<A> {
             None => next_free_among(search, |block| {
                 self.slab.records.iter().any(|record| {
                     let here = record.is_mapping() && record.pool == pool;
-                    here && self.shape.block_of(record.external_port) == block
+                    here && self.shape.block_of(record.external_port()) == block
                 })
             }),
         }
@@ -336,10 +339,10 @@ impl<A: Address> Table<A> {
             return large.host(ip);
         }
         let records =
-            self.slab.records.iter().filter(|record| record.is_mapping() && record.internal_ip == ip);
+            self.slab.records.iter().filter(|record| record.is_mapping() && record.internal().ip == ip);
         let block = |port| self.shape.block_of(port);
         records.fold(None, |host: Option<Host>, record| {
-            let new = || Host { mappings: [0; 3], pool: record.pool, block: block(record.external_port) };
+            let new = || Host { mappings: [0; 3], pool: record.pool, block: block(record.external_port()) };
             let mut host = host.unwrap_or_else(new);
             host.mappings[record.protocol() as usize] += 1;
             Some(host)

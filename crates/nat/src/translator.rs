@@ -31,7 +31,7 @@ mod send;
 /// thousands of NATs that take turns; what only new mappings need comes last.
 #[derive(Clone, Debug)]
 #[repr(C)]
-pub(crate) struct Translator<A> {
+pub(crate) struct Translator<A: Address> {
     /// The latest time that was told.
     latest: u64,
     pub(crate) behavior: Arc<Behavior>,
@@ -172,7 +172,7 @@ impl<A: Address> Translator<A> {
     pub(crate) fn external(&self, slot: u32) -> Socket<A> {
         let record = self.table.record(slot);
         let ip = if self.is_firewall() { None } else { self.pool.get(record.pool) };
-        Socket::new(ip.unwrap_or(record.internal_ip), record.external_port)
+        Socket::new(ip.unwrap_or(record.internal().ip), record.external_port())
     }
 }
 

@@ -102,8 +102,8 @@ impl<A: Address> Translator<A> {
     fn destination(&self, record: &Record<A>) -> Remote {
         match self.table.mapping() {
             Mapping::EndpointIndependent => Remote::Any,
-            _ if record.protocol() == Protocol::Icmp => Remote::Address(record.remote_ip.to_ip()),
-            Mapping::AddressDependent => Remote::Address(record.remote_ip.to_ip()),
+            _ if record.protocol() == Protocol::Icmp => Remote::Address(record.remote().ip.to_ip()),
+            Mapping::AddressDependent => Remote::Address(record.remote().ip.to_ip()),
             Mapping::AddressAndPortDependent => Remote::Endpoint(record.remote().endpoint()),
         }
     }

@@ -242,7 +242,7 @@ impl Bench {
 
     fn pass_batch(&mut self, from: Endpoint, to: Endpoint, out: bool, outcome: Outcome, packet: &Datagram) {
         let address = |endpoint: Endpoint| endpoint.to_string().parse().expect("IPv4");
-        let flow = |from, to| Flow { source: address(from), destination: address(to) };
+        let flow = |from, to| Flow::new(address(from), address(to));
         let now = Timestamp::from_nanos(self.model.now);
         let mut verdicts = Vec::new();
         let batch = if out { Nat::outbound_batch } else { Nat::inbound_batch };

@@ -3,6 +3,8 @@
 //! Ten slots share a line with sixteen bits of each one's hash. The keys stay in the table's records: the caller
 //! compares them, and supplies their hashes when the index grows. So a search costs one line here and one record.
 
+use std::hint::select_unpredictable;
+
 use crate::expiry::NONE;
 use crate::prefetch::prefetch;
 
@@ -27,9 +29,8 @@ impl Line {
     /// The slot with this tag, if one has it; 0 if none has.
     #[inline]
     fn likely(&self, tag: u16) -> u32 {
-        let chosen =
-            self.slots.iter().zip(&self.tags).map(|(slot, known)| if *known == tag { *slot } else { 0 });
-        chosen.fold(0, |chosen, slot| chosen | slot)
+        let lanes = self.slots.iter().zip(&self.tags);
+        lanes.fold(0, |chosen, (slot, known)| chosen | select_unpredictable(*known == tag, *slot, 0))
     }
 
     /// A bit for each lane with this tag.

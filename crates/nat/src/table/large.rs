@@ -18,7 +18,7 @@ use crate::ports::{PortSet, Search};
 type Map<K, V> = HashMap<K, V, FxBuildHasher>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Large<A> {
+pub(super) struct Large<A: Address> {
     /// Mappings by internal endpoint and what they depend on.
     pub(super) outbound: Index,
     /// By protocol.
@@ -101,7 +101,7 @@ impl<A: Address> Large<A> {
         if self.outbound.is_full() {
             self.grow(slot, key, records);
         }
-        self.outbound.insert(hash(key, record), slot);
+        self.outbound.insert(record.hash(key), slot);
         if shape.by_endpoint {
             self.endpoints.entry((record.protocol(), record.internal())).or_default().push(slot);
         }
@@ -120,7 +120,7 @@ impl<A: Address> Large<A> {
         slab: &mut Slab<A>,
     ) {
         match &mut self.inbound[record.protocol() as usize] {
-            Inbound::Exclusive(ports) => ports.free(record.pool, record.external_port, slot, slab),
+            Inbound::Exclusive(ports) => ports.free(record.pool, record.external_port(), slot, slab),
             Inbound::Shared(shared) => {
                 shared.remove(slot, record, key.part(record.remote()));
                 slab.free_slot(slot);
@@ -130,7 +130,7 @@ impl<A: Address> Large<A> {
         if !record.is_mapping() {
             return;
         }
-        self.outbound.remove(hash(key, record), slot);
+        self.outbound.remove(record.hash(key), slot);
         if shape.by_endpoint {
             take_from_list(&mut self.endpoints, (record.protocol(), record.internal()), slot);
         }
@@ -144,15 +144,15 @@ impl<A: Address> Large<A> {
         let mut larger = Index::with_capacity(self.outbound.len() + self.outbound.len() / 4);
         for (record, slot) in records.iter().zip(0..).filter(|(record, _)| record.is_mapping()) {
             if slot != newest {
-                larger.insert(hash(key, record), slot);
+                larger.insert(record.hash(key), slot);
             }
         }
         self.outbound = larger;
     }
 
     fn add_to_host(&mut self, record: &Record<A>, shape: &Shape) {
-        let host = self.hosts.entry(record.internal_ip).or_insert_with(|| {
-            let block = shape.block_of(record.external_port);
+        let host = self.hosts.entry(record.internal().ip).or_insert_with(|| {
+            let block = shape.block_of(record.external_port());
             if shape.block != 0 {
                 at(&mut self.blocks, record.pool, PortSet::default).insert(block);
             }
@@ -162,7 +162,7 @@ impl<A: Address> Large<A> {
     }
 
     fn take_from_host(&mut self, record: &Record<A>, shape: &Shape) {
-        let Entry::Occupied(mut host) = self.hosts.entry(record.internal_ip) else { return };
+        let Entry::Occupied(mut host) = self.hosts.entry(record.internal().ip) else { return };
         host.get_mut().mappings[record.protocol() as usize] -= 1;
         if host.get().mappings == [0; 3] {
             let host = host.remove();
@@ -260,7 +260,7 @@ impl<A: Address> Inbound<A> {
 
     pub(super) fn take_slot(&mut self, record: &Record<A>, slab: &mut Slab<A>) -> u32 {
         match self {
-            Self::Exclusive(ports) => ports.take(record.pool, record.external_port, slab),
+            Self::Exclusive(ports) => ports.take(record.pool, record.external_port(), slab),
             Self::None | Self::Shared(_) => slab.take_slot(),
         }
     }
@@ -308,7 +308,7 @@ impl<A> Default for Shared<A> {
 
 impl<A: Address> Shared<A> {
     fn insert(&mut self, slot: u32, record: &Record<A>, part: Socket<A>) {
-        let (pool, port) = (record.pool, record.external_port);
+        let (pool, port) = (record.pool, record.external_port());
         self.entries.insert((pool, port, part), slot);
         self.used.entry((pool, part)).or_default().insert(port);
         if record.is_mapping() {
@@ -317,7 +317,7 @@ impl<A: Address> Shared<A> {
     }
 
     fn remove(&mut self, slot: u32, record: &Record<A>, part: Socket<A>) {
-        let (pool, port) = (record.pool, record.external_port);
+        let (pool, port) = (record.pool, record.external_port());
         self.entries.remove(&(pool, port, part));
         take_from_list(&mut self.ports, (pool, port), slot);
         if let Entry::Occupied(mut used) = self.used.entry((pool, part)) {
@@ -332,10 +332,6 @@ impl<A: Address> Shared<A> {
         let used = self.used.values().map(PortSet::allocated).sum::<usize>();
         self.entries.allocation_size() + lists_allocated(&self.ports) + self.used.allocation_size() + used
     }
-}
-
-fn hash<A: Address>(key: &Key<A>, record: &Record<A>) -> u64 {
-    key.hash(record.protocol(), record.internal(), record.remote())
 }
 
 /// The item of the `pool`th external address.

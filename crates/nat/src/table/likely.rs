@@ -5,7 +5,7 @@ use natbed_packet::Protocol;
 
 use super::ports::Ports;
 use super::{Record, Table};
-use crate::address::{Address, Socket};
+use crate::address::Address;
 use crate::expiry::NONE;
 use crate::prefetch::prefetch;
 
@@ -21,9 +21,9 @@ impl<A: Address> Table<A> {
         &mut self.slab.records
     }
 
-    /// Where [`Table::likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds.
+    /// Where [`Table::find_likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds, which is fetched.
     #[inline]
-    pub(crate) fn aim_outbound(&self, protocol: Protocol, internal: Socket<A>, remote: Socket<A>) -> u64 {
+    pub(crate) fn aim_outbound(&self, protocol: Protocol, internal: A::Tagged, remote: A::Tagged) -> u64 {
         let hash = self.key.hash(protocol, internal, remote);
         if let Some(large) = &self.large {
             large.outbound.prefetch(hash);
@@ -42,17 +42,14 @@ impl<A: Address> Table<A> {
     }
 
     /// The ports, where each has one entry at most and they are indexed.
+    #[inline]
     pub(crate) fn ports(&self, protocol: Protocol) -> Option<&Ports> {
         self.large.as_ref()?.ports(protocol)
     }
 
-    /// The slots of the entries; `NONE` where [`Table::find_inbound`] must be asked.
-    #[inline(never)]
-    pub(crate) fn find_likely_inbound(&self, protocol: Protocol, aims: &[u64], slots: &mut [u32]) {
-        let Some(ports) = self.ports(protocol) else { return slots.fill(NONE) };
-        for (aim, slot) in aims.iter().zip(slots) {
-            *slot = ports.aimed_at(*aim, &self.slab.records);
-            prefetch(&self.slab.records, *slot as usize);
-        }
+    /// Fetches a record.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        prefetch(&self.slab.records, slot as usize);
     }
 }

@@ -38,16 +38,12 @@ impl Lists {
     /// The slot at a place, or `NONE`.
     #[inline]
     pub(super) fn get(&self, place: usize) -> u32 {
-        if self.is_long {
-            return match self.halves.get(2 * place..2 * place + 2) {
-                Some(halves) => u32::from(halves[0]) | u32::from(halves[1]) << 16,
-                None => NONE,
-            };
-        }
-        match self.halves.get(place) {
-            Some(slot) if *slot != NO_SLOT => u32::from(*slot),
-            _ => NONE,
-        }
+        self.all().get(place)
+    }
+
+    #[inline]
+    pub(super) fn all(&self) -> AllLists<'_> {
+        AllLists { halves: &self.halves, is_long: self.is_long }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
@@ -89,5 +85,28 @@ impl Lists {
     /// Octets on the heap.
     pub(super) fn allocated(&self) -> usize {
         self.halves.capacity() * size_of::<u16>() + self.free.capacity() * size_of::<u32>()
+    }
+}
+
+/// All lists, to be read.
+#[derive(Clone, Copy)]
+pub(super) struct AllLists<'a> {
+    halves: &'a [u16],
+    is_long: bool,
+}
+
+impl AllLists<'_> {
+    #[inline(always)]
+    pub(super) fn get(self, place: usize) -> u32 {
+        if self.is_long {
+            return match self.halves.get(2 * place..2 * place + 2) {
+                Some(halves) => u32::from(halves[0]) | u32::from(halves[1]) << 16,
+                None => NONE,
+            };
+        }
+        match self.halves.get(place) {
+            Some(slot) if *slot != NO_SLOT => u32::from(*slot),
+            _ => NONE,
+        }
     }
 }

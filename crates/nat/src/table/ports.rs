@@ -8,7 +8,7 @@
 //!   order of their ports. Then a search costs one line of memory, the record.
 
 use super::index::Index;
-use super::list::Lists;
+use super::list::{AllLists, Lists};
 use super::slab::{RUN, Slab};
 use super::{Limits, Record};
 use crate::address::Address;
@@ -46,11 +46,6 @@ impl Page {
     const FEW: Self = Self(0);
     const RUN: u32 = 1 << 31;
 
-    #[inline]
-    const fn has_list(self) -> bool {
-        self.0.wrapping_sub(1) < Self::RUN - 1
-    }
-
     /// The slot of `port`, where the page has a run.
     #[inline]
     fn in_run(self, port: u16) -> Option<u32> {
@@ -58,11 +53,29 @@ impl Page {
     }
 }
 
-/// Where to look for a port: a slot and [`IN_RUN`], an address and port and [`IN_INDEX`], or a place in the lists.
-type Aim = u64;
+/// What finds those ports that take no search.
+#[derive(Clone, Copy)]
+pub(crate) struct Nearby<'a> {
+    pages: &'a [Page],
+    lists: AllLists<'a>,
+}
 
-const IN_RUN: Aim = 1 << 62;
-const IN_INDEX: Aim = 1 << 63;
+impl Nearby<'_> {
+    /// The slot of the endpoint so far from port 0 of the pool's first address, as IPv4's [`Tagged`] words are subtracted;
+    /// `NONE` if it takes a search.
+    ///
+    /// [`Tagged`]: crate::address::Tagged
+    #[inline(always)]
+    pub(crate) fn slot(self, distance: u64) -> u32 {
+        let [_, _, port, ..] = distance.to_le_bytes();
+        let page = usize::try_from(distance >> 24).ok().and_then(|place| self.pages.get(place));
+        let Some(page) = page else { return NONE };
+        match page.in_run(port.into()) {
+            Some(slot) => slot,
+            None => self.lists.get(Lists::place(page.0, port.into())),
+        }
+    }
+}
 
 impl Ports {
     pub(super) fn new(limits: &'static Limits) -> Self {
@@ -79,7 +92,7 @@ impl Ports {
 
     /// The slot of `port`'s entry, or `NONE`.
     #[inline]
-    pub(super) fn slot<A: Address>(&self, pool: u16, port: u16, records: &[Record<A>]) -> u32 {
+    pub(crate) fn slot<A: Address>(&self, pool: u16, port: u16, records: &[Record<A>]) -> u32 {
         let page = self.directory.get(place(pool, port)).copied().unwrap_or(Page::FEW);
         match page.in_run(port) {
             Some(slot) => match records.get(slot as usize) {
@@ -91,45 +104,32 @@ impl Ports {
         }
     }
 
-    /// Where [`Ports::aimed_at`] is to look for `port`, which is fetched.
-    #[inline]
-    pub(crate) fn aim(&self, pool: u16, port: u16) -> Aim {
-        let page = self.directory.get(place(pool, port)).copied().unwrap_or(Page::FEW);
-        if page.has_list() {
-            let place = Lists::place(page.0, port);
-            self.lists.prefetch(place);
-            return place as Aim;
-        }
-        match page.in_run(port) {
-            Some(slot) => IN_RUN | u64::from(slot),
-            None => self.aim_at_index(pool, port),
-        }
+    /// What finds ports of the first `addresses` of the pool.
+    pub(crate) fn nearby(&self, addresses: u16) -> Nearby<'_> {
+        let pages = self.directory.len().min(usize::from(addresses) * PAGES);
+        Nearby { pages: &self.directory[..pages], lists: self.lists.all() }
     }
 
-    #[inline(never)]
-    fn aim_at_index(&self, pool: u16, port: u16) -> Aim {
-        self.few.prefetch(hash(pool, port));
-        IN_INDEX | u64::from(pool) << 16 | u64::from(port)
+    /// Whether finding slots reads more memory than a processor keeps close by.
+    pub(crate) fn is_far(&self) -> bool {
+        self.lists.allocated() + self.few.allocated() > 1 << 20
     }
 
-    /// The slot of the port that was aimed at, or one without a live entry.
+    /// Fetches what a search for `port` reads first.
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an aim is made of a slot, or of an address and a port"
-    )]
-    pub(super) fn aimed_at<A: Address>(&self, aim: Aim, records: &[Record<A>]) -> u32 {
-        if aim < IN_RUN {
-            return self.lists.get(aim as usize);
+    pub(crate) fn prefetch(&self, pool: u16, port: u16) {
+        match self.directory.get(place(pool, port)) {
+            Some(&Page::FEW) => self.few.prefetch(hash(pool, port)),
+            Some(page) if page.in_run(port).is_none() => self.lists.prefetch(Lists::place(page.0, port)),
+            _ => {}
         }
-        if aim < IN_INDEX { aim as u32 } else { self.indexed((aim >> 16) as u16, aim as u16, records) }
     }
 
     #[inline(never)]
     fn indexed<A: Address>(&self, pool: u16, port: u16, records: &[Record<A>]) -> u32 {
         let is_it = |slot| {
             let record: Option<&Record<A>> = records.get(slot as usize);
-            record.is_some_and(|record| record.external_port == port && record.pool == pool)
+            record.is_some_and(|record| record.external_port() == port && record.pool == pool)
         };
         self.few.find(hash(pool, port), is_it).unwrap_or(NONE)
     }
@@ -154,7 +154,7 @@ impl Ports {
 
     /// Takes note of an entry on `port` that has a slot already.
     pub(super) fn note<A: Address>(&mut self, slot: u32, record: &Record<A>, records: &[Record<A>]) {
-        let (pool, port) = (record.pool, record.external_port);
+        let (pool, port) = (record.pool, record.external_port());
         self.reach(pool);
         if !self.used[usize::from(pool)].contains(port) {
             self.count(pool, port);
@@ -207,7 +207,7 @@ impl Ports {
         if self.few.is_full() {
             let hash_of = |slot: u32| {
                 let record = &records[slot as usize];
-                hash(record.pool, record.external_port)
+                hash(record.pool, record.external_port())
             };
             self.few = self.few.grown(hash_of);
         }

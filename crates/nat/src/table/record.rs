@@ -2,7 +2,7 @@
 
 use natbed_packet::Protocol;
 
-use crate::address::{Address, Socket};
+use crate::address::{Address, Socket, Tagged};
 use crate::behavior::{Behavior, FilterScope, Filtering, Kind, Mapping, Pooling, PortAssignment, PortRange};
 use crate::expiry::NONE;
 use crate::timers::Timers;
@@ -10,34 +10,42 @@ use crate::timers::Timers;
 /// A mapping.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
-pub(crate) struct Record<A> {
+pub(crate) struct Record<A: Address> {
     /// When it expires, in nanoseconds.
     pub(crate) deadline: u64,
-    pub(crate) internal_ip: A,
-    /// The first remote that it has sent to, whose part that the key looks at is its destination.
-    pub(crate) remote_ip: A,
+    /// The internal endpoint and the external port.
+    internal: A::Tagged,
+    /// The first remote that it has sent to, whose part that the key looks at is its destination, and the flags.
+    remote: A::Tagged,
     /// Where its further remotes are, or `NONE`.
     pub(crate) remotes: u32,
-    /// The generation in the high 24 bits, and the flags.
-    state: u32,
-    pub(crate) internal_port: u16,
-    pub(crate) remote_port: u16,
-    pub(crate) external_port: u16,
     /// The place of the external address in the pool.
     pub(crate) pool: u16,
+    /// The low bits of the generation; the high ones are among the flags.
+    generation: u16,
 }
 
-const LIVE: u32 = 1;
-const REPLIED: u32 = 2;
-const UNSOLICITED: u32 = 4;
-const HELD: u32 = 8;
-const PROTOCOL: u32 = 3 << PROTOCOL_SHIFT;
-const PROTOCOL_SHIFT: u32 = 4;
-const GENERATION_SHIFT: u32 = 8;
+const LIVE: u16 = 1;
+const REPLIED: u16 = 2;
+const UNSOLICITED: u16 = 4;
+const HELD: u16 = 8;
+const PROTOCOL: u16 = 3 << PROTOCOL_SHIFT;
+const PROTOCOL_SHIFT: u16 = 4;
+const GENERATION_SHIFT: u16 = 8;
+const GENERATION: u16 = 0xff << GENERATION_SHIFT;
+
+/// The flags of a mapping that translates, among [`MAPPING_MASK`].
+const MAPPING: u16 = LIVE;
+const MAPPING_MASK: u16 = LIVE | UNSOLICITED | HELD;
+
+/// The flags that say of which protocol an entry is.
+const fn flags_of(protocol: Protocol) -> u16 {
+    (protocol as u16) << PROTOCOL_SHIFT
+}
 
 impl<A: Address> Record<A> {
     /// A mapping from `internal` to `external_port` of the `pool`th external address, first used towards `remote`.
-    pub(crate) const fn new(
+    pub(crate) fn new(
         protocol: Protocol,
         internal: Socket<A>,
         remote: Socket<A>,
@@ -46,79 +54,103 @@ impl<A: Address> Record<A> {
     ) -> Self {
         Self {
             deadline: 0,
-            internal_ip: internal.ip,
-            remote_ip: remote.ip,
+            internal: Tagged::new(internal, external_port),
+            remote: Tagged::new(remote, LIVE | flags_of(protocol)),
             remotes: NONE,
-            state: LIVE | (protocol as u32) << PROTOCOL_SHIFT,
-            internal_port: internal.port,
-            remote_port: remote.port,
-            external_port,
             pool,
+            generation: 0,
         }
     }
 
     /// The same, taken by an unsolicited packet.
-    pub(crate) const fn unsolicited(mut self) -> Self {
-        self.state |= UNSOLICITED;
+    pub(crate) fn unsolicited(mut self) -> Self {
+        self.add_flags(UNSOLICITED);
         self
     }
 
     /// The same after its mapping has ended, so that nobody gets its port yet (RFC 6888 REQ-8).
-    pub(crate) const fn held(mut self) -> Self {
-        self.state |= HELD;
+    pub(crate) fn held(mut self) -> Self {
+        self.add_flags(HELD);
         self.remotes = NONE;
         self
     }
 
-    pub(crate) const fn internal(&self) -> Socket<A> {
-        Socket::new(self.internal_ip, self.internal_port)
+    #[inline]
+    pub(crate) fn internal(&self) -> Socket<A> {
+        self.internal.socket()
     }
 
-    pub(crate) const fn remote(&self) -> Socket<A> {
-        Socket::new(self.remote_ip, self.remote_port)
+    /// The internal endpoint, with no tag.
+    #[inline]
+    pub(crate) fn inside(&self) -> A::Tagged {
+        let mut inside = self.internal;
+        inside.set_tag(0);
+        inside
     }
 
-    pub(crate) const fn is_live(&self) -> bool {
-        self.state & LIVE != 0
+    #[inline]
+    pub(crate) fn external_port(&self) -> u16 {
+        self.internal.tag()
+    }
+
+    #[inline]
+    pub(crate) fn remote(&self) -> Socket<A> {
+        self.remote.socket()
+    }
+
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.has(LIVE, LIVE)
     }
 
     /// Whether it translates: it is alive, and neither an unsolicited packet's nor held.
-    pub(crate) const fn is_mapping(&self) -> bool {
-        self.state & (LIVE | UNSOLICITED | HELD) == LIVE
+    #[inline]
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.has(MAPPING, MAPPING_MASK)
     }
 
     #[inline]
-    pub(crate) const fn is_mapping_of(&self, protocol: Protocol) -> bool {
-        self.state & (LIVE | UNSOLICITED | HELD | PROTOCOL) == LIVE | (protocol as u32) << PROTOCOL_SHIFT
+    pub(crate) fn is_mapping_of(&self, protocol: Protocol) -> bool {
+        self.has(MAPPING | flags_of(protocol), MAPPING_MASK | PROTOCOL)
     }
 
     #[inline]
-    pub(super) const fn is_live_of(&self, protocol: Protocol) -> bool {
-        self.state & (LIVE | PROTOCOL) == LIVE | (protocol as u32) << PROTOCOL_SHIFT
+    pub(super) fn is_live_of(&self, protocol: Protocol) -> bool {
+        self.has(LIVE | flags_of(protocol), LIVE | PROTOCOL)
     }
 
-    pub(crate) const fn protocol(&self) -> Protocol {
-        match (self.state & PROTOCOL) >> PROTOCOL_SHIFT {
+    pub(crate) fn protocol(&self) -> Protocol {
+        match (self.remote.tag() & PROTOCOL) >> PROTOCOL_SHIFT {
             0 => Protocol::Udp,
             1 => Protocol::Tcp,
             _ => Protocol::Icmp,
         }
     }
 
-    pub(crate) const fn is_held(&self) -> bool {
-        self.state & HELD != 0
+    pub(crate) fn is_held(&self) -> bool {
+        self.has(HELD, HELD)
     }
 
-    pub(crate) const fn is_unsolicited(&self) -> bool {
-        self.state & UNSOLICITED != 0
+    pub(crate) fn is_unsolicited(&self) -> bool {
+        self.has(UNSOLICITED, UNSOLICITED)
     }
 
-    pub(crate) const fn has_replied(&self) -> bool {
-        self.state & REPLIED != 0
+    #[inline]
+    pub(crate) fn has_replied(&self) -> bool {
+        self.has(REPLIED, REPLIED)
     }
 
-    pub(crate) const fn set_replied(&mut self) {
-        self.state |= REPLIED;
+    pub(crate) fn set_replied(&mut self) {
+        self.add_flags(REPLIED);
+    }
+
+    #[inline]
+    fn has(&self, flags: u16, mask: u16) -> bool {
+        self.remote.tag() & mask == flags
+    }
+
+    fn add_flags(&mut self, flags: u16) {
+        self.remote.set_tag(self.remote.tag() | flags);
     }
 
     /// Gives it this deadline, and leaves its memory clean if it has it.
@@ -129,93 +161,98 @@ impl<A: Address> Record<A> {
         }
     }
 
-    /// Whether packets from `internal` to `remote` leave through it.
+    pub(super) fn hash(&self, key: &Key<A>) -> u64 {
+        key.hash(self.protocol(), self.internal, self.remote)
+    }
+
+    /// Whether packets from `internal` to `remote`, with no tags, leave through it.
     #[inline]
     pub(crate) fn leads(
         &self,
         key: &Key<A>,
         protocol: Protocol,
-        internal: Socket<A>,
-        remote: Socket<A>,
+        internal: A::Tagged,
+        remote: A::Tagged,
     ) -> bool {
-        let ip = self.internal_ip == internal.ip;
-        let port = self.internal_port == internal.port;
-        ip & port & key.covers(self.remote(), remote) & self.is_mapping_of(protocol)
+        let mut mask = key.mask;
+        mask.set_tag(MAPPING_MASK | PROTOCOL);
+        self.internal.is(internal, 0, Tagged::new(Socket::ONES, 0))
+            && self.remote.is(remote, MAPPING | flags_of(protocol), mask)
     }
 
-    /// Whether it has let something in before and would let in a packet from a remote that is its first one to `key`.
+    /// Whether it has let something in before and would let in a packet from a remote, with no tag, that is its first one
+    /// to `key`.
     #[inline]
-    pub(crate) fn answers(&self, key: &Key<A>, remote: Socket<A>) -> bool {
-        let replied = self.state & (LIVE | UNSOLICITED | HELD | REPLIED) == LIVE | REPLIED;
-        replied & key.covers(self.remote(), remote)
+    pub(crate) fn answers(&self, key: &Key<A>, remote: A::Tagged) -> bool {
+        let mut mask = key.mask;
+        mask.set_tag(MAPPING_MASK | REPLIED);
+        self.remote.is(remote, MAPPING | REPLIED, mask)
     }
 
-    pub(super) const fn set_generation(&mut self, generation: u32) {
-        self.state = self.flags() | generation << GENERATION_SHIFT;
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits stand apart")]
+    pub(super) fn set_generation(&mut self, generation: u32) {
+        let high = (generation >> 16) as u16;
+        self.generation = generation as u16;
+        self.remote.set_tag(self.remote.tag() & !GENERATION | high << GENERATION_SHIFT);
     }
 
-    pub(super) const fn set_dead(&mut self) {
-        self.state &= !LIVE;
+    pub(super) fn set_dead(&mut self) {
+        self.remote.set_tag(self.remote.tag() & !LIVE);
     }
 
-    pub(super) const fn generation(&self) -> u32 {
-        self.state >> GENERATION_SHIFT
-    }
-
-    const fn flags(&self) -> u32 {
-        self.state & ((1 << GENERATION_SHIFT) - 1)
+    pub(super) fn generation(&self) -> u32 {
+        u32::from(self.remote.tag() >> GENERATION_SHIFT) << 16 | u32::from(self.generation)
     }
 }
 
-/// Which remotes share a mapping: all that are equal under these masks.
+/// Which remotes share a mapping: all that are equal under this mask.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<A> {
-    ip: A,
-    port: u16,
+pub(crate) struct Key<A: Address> {
+    mask: A::Tagged,
     seed: u64,
-}
-
-impl Key<u32> {
-    /// All remotes share it.
-    pub(crate) const ANY: Self = Self { ip: 0, port: 0, seed: 0 };
 }
 
 impl<A: Address> Key<A> {
     pub(super) fn new(mapping: Mapping, seed: u64) -> Self {
-        let (ip, port) = match mapping {
-            Mapping::EndpointIndependent => (A::default(), 0),
-            Mapping::AddressDependent => (A::ONES, 0),
-            Mapping::AddressAndPortDependent => (A::ONES, u16::MAX),
+        let mask = match mapping {
+            Mapping::EndpointIndependent => Socket::default(),
+            Mapping::AddressDependent => Socket::new(A::ONES, 0),
+            Mapping::AddressAndPortDependent => Socket::ONES,
         };
-        Self { ip, port, seed }
+        Self { mask: Tagged::new(mask, 0), seed }
+    }
+
+    /// All remotes share it.
+    pub(crate) fn any() -> Self {
+        Self::new(Mapping::EndpointIndependent, 0)
     }
 
     /// The same for a filter, together with this.
     pub(crate) fn finer(self, filtering: Filtering) -> Self {
-        match filtering {
-            Filtering::EndpointIndependent => self,
-            Filtering::AddressDependent => Self { ip: A::ONES, ..self },
-            Filtering::AddressAndPortDependent => Self { ip: A::ONES, port: u16::MAX, ..self },
-        }
+        let mask = match filtering {
+            Filtering::EndpointIndependent => return self,
+            Filtering::AddressDependent => Socket::new(A::ONES, self.mask.socket().port),
+            Filtering::AddressAndPortDependent => Socket::ONES,
+        };
+        Self { mask: Tagged::new(mask, 0), ..self }
     }
 
-    /// Whether two remotes are the same to it.
-    #[inline]
-    pub(super) fn covers(&self, remote: Socket<A>, other: Socket<A>) -> bool {
-        ((remote.ip ^ other.ip) & self.ip == A::default()) & ((remote.port ^ other.port) & self.port == 0)
+    pub(crate) fn covers_ports(&self) -> bool {
+        self.mask.socket().port != 0
     }
 
     /// What of `remote` a mapping depends on.
     #[inline]
     pub(crate) fn part(&self, remote: Socket<A>) -> Socket<A> {
-        Socket::new(remote.ip & self.ip, remote.port & self.port)
+        let mask = self.mask.socket();
+        Socket::new(remote.ip & mask.ip, remote.port & mask.port)
     }
 
     #[inline]
-    pub(super) fn hash(&self, protocol: Protocol, internal: Socket<A>, remote: Socket<A>) -> u64 {
-        let factor = self.part(remote).fold() ^ 0x9e37_79b9_7f4a_7c15;
-        let seed = self.seed ^ (protocol as u64) << 56;
-        let product = u128::from(internal.fold() ^ seed) * u128::from(factor);
+    pub(super) fn hash(&self, protocol: Protocol, internal: A::Tagged, remote: A::Tagged) -> u64 {
+        let factor = remote.fold(self.mask) ^ 0x9e37_79b9_7f4a_7c15;
+        let seed = self.seed ^ protocol as u64;
+        let product = u128::from(internal.fold(Tagged::new(Socket::ONES, 0)) ^ seed) * u128::from(factor);
         (product >> 64) as u64 ^ low_half(product)
     }
 }
@@ -290,5 +327,5 @@ pub(crate) const fn is_laxer(filtering: Filtering, mapping: Mapping) -> bool {
 
 /// How many generations `newer` comes after `older`, among as many as records tell apart.
 pub(super) const fn age(newer: u32, older: u32) -> u32 {
-    newer.wrapping_sub(older) << GENERATION_SHIFT >> GENERATION_SHIFT
+    newer.wrapping_sub(older) & 0xff_ffff
 }

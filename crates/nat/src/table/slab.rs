@@ -10,7 +10,7 @@ use crate::expiry::NONE;
 pub(super) const RUN: u32 = 256;
 
 #[derive(Clone, Debug)]
-pub(super) struct Slab<A> {
+pub(super) struct Slab<A: Address> {
     pub(super) records: Vec<Record<A>>,
     pub(super) created: Vec<u64>,
     /// Links the free slots, the free runs, and the slots on one spoke of the wheel.

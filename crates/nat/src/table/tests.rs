@@ -35,7 +35,7 @@ impl Numbered for u128 {
 }
 
 /// A table, and what must be in it: the identity and the deadline of each port's entry.
-struct Bench<A> {
+struct Bench<A: Address> {
     table: Table<A>,
     entries: BTreeMap<Place, (MappingId, u64)>,
     rng: Xoshiro256PlusPlus,
@@ -98,13 +98,19 @@ impl<A: Numbered> Bench<A> {
         for ((protocol, pool, port), (id, deadline)) in &self.entries {
             let slot = self.table.slot(*id).expect("the entry");
             let record = self.table.record(slot);
-            assert_eq!((record.pool, record.external_port, record.deadline), (*pool, *port, *deadline));
+            assert_eq!((record.pool, record.external_port(), record.deadline), (*pool, *port, *deadline));
             assert_eq!(self.table.id(slot), *id);
             assert_eq!(self.table.find_inbound(*protocol, *pool, *port, remote), Some(slot));
             let internal = record.internal();
             assert_eq!(self.table.find_outbound(*protocol, internal, remote), Some(slot));
             if let Some(ports) = self.table.ports(*protocol) {
-                assert_eq!(ports.aimed_at(ports.aim(*pool, *port), &self.table.slab.records), slot);
+                let place = u64::from(*pool) << 32 | u64::from(*port) << 16;
+                let nearby = ports.nearby(*pool + 1).slot(place);
+                assert!(
+                    nearby == slot
+                        || nearby == NONE && ports.slot(*pool, *port, &self.table.slab.records) == slot
+                );
+                assert_eq!(ports.nearby(*pool).slot(place), NONE);
             }
         }
         for protocol in PROTOCOLS {

@@ -110,7 +110,7 @@ impl<A: Address> Translator<A> {
         }
         let newest = self.table.record(self.table.newest_of_endpoint(protocol, from)?);
         let (port, search) =
-            (newest.external_port, Search { range, parity: None, start: newest.external_port });
+            (newest.external_port(), Search { range, parity: None, start: newest.external_port() });
         let free =
             newest.pool == place && self.table.next_free_port(protocol, place, to, search) == Some(port);
         free.then_some(port)

@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use rand::RngExt;
 
 use super::*;
+use crate::table::Limits;
 use crate::{Flow, Verdict};
 
 #[test]
@@ -16,7 +17,7 @@ fn batches_do_what_single_packets_do() {
             .map(|n| {
                 let source = Endpoint { port: 2000 + n % 100, ..ALICE };
                 let destination = Endpoint { port: 4000 + n % 7, ..SERVER };
-                Flow { source: address(source), destination: address(destination) }
+                Flow::new(address(source), address(destination))
             })
             .collect();
         let mut verdicts = Vec::new();
@@ -24,18 +25,15 @@ fn batches_do_what_single_packets_do() {
         let mut replies = Vec::new();
         for (flow, verdict) in flows.iter().zip(&verdicts) {
             let source = address(
-                single.out(flow.source.into_endpoint(), flow.destination.into_endpoint()).expect("out"),
+                single.out(flow.source().into_endpoint(), flow.destination().into_endpoint()).expect("out"),
             );
-            assert_eq!(*verdict, Verdict::Outside(Flow { source, ..*flow }));
-            replies.push(Flow { source: flow.destination, destination: source });
+            assert_eq!(*verdict, Verdict::Outside(Flow::new(source, flow.destination())));
+            replies.push(Flow::new(flow.destination(), source));
         }
         verdicts.clear();
         batched.nat.inbound_batch(batched.now, &replies, &mut verdicts);
         for (flow, verdict) in flows.iter().zip(&verdicts) {
-            assert_eq!(
-                *verdict,
-                Verdict::Inside(Flow { source: flow.destination, destination: flow.source })
-            );
+            assert_eq!(*verdict, Verdict::Inside(Flow::new(flow.destination(), flow.source())));
         }
     }
 }
@@ -75,16 +73,22 @@ fn batches_of_anything_do_what_single_packets_do() {
             batched.nat.set_external(batched.now, &apart).expect("other addresses");
         }
         let mut single = batched.nat.clone();
+        batched.nat.set_limits(&Limits { scanned: 0, few: 0, dense: 8, pages: 2 });
         // Whom packets from outside answer, right or wrong.
         let mut answers = vec![any_flow(&mut rng)];
         for round in 0..40 {
             batched.wait(rng.random_range(0..30));
             let (now, out) = (batched.now, round % 2 == 0);
             let flows: Vec<Flow> = (0..rng.random_range(1..200))
-                .map(|_| match rng.random_range(0..4) {
-                    0 => any_flow(&mut rng),
+                .map(|_| match rng.random_range(0..8) {
+                    0 | 1 => any_flow(&mut rng),
                     _ if out => inside_flow(&mut rng),
-                    _ => answers[rng.random_range(0..answers.len())],
+                    2 => Flow::new(any_flow(&mut rng).source(), any_of(&answers, &mut rng).destination()),
+                    3 => {
+                        let (answer, ip) = (any_of(&answers, &mut rng), *any_flow(&mut rng).source().ip());
+                        Flow::new(answer.source(), SocketAddrV4::new(ip, answer.destination().port()))
+                    }
+                    _ => any_of(&answers, &mut rng),
                 })
                 .collect();
             let mut verdicts = vec![Verdict::Drop(DropReason::Quota)];
@@ -103,20 +107,22 @@ fn batches_of_anything_do_what_single_packets_do() {
             assert_eq!(verdicts, expected, "{:?}", single.behavior());
             assert_eq!(batched.nat.snapshot(now), single.snapshot(now), "{:?}", single.behavior());
             answers.extend(verdicts.iter().filter_map(|verdict| match verdict {
-                Verdict::Outside(Flow { source, destination }) => {
-                    Some(Flow { source: *destination, destination: *source })
-                }
+                Verdict::Outside(flow) => Some(Flow::new(flow.destination(), flow.source())),
                 _ => None,
             }));
         }
     }
 }
 
+fn any_of(flows: &[Flow], rng: &mut Xoshiro256PlusPlus) -> Flow {
+    flows[rng.random_range(0..flows.len())]
+}
+
 /// From a host inside to one of a few servers.
 fn inside_flow(rng: &mut Xoshiro256PlusPlus) -> Flow {
     let host = [192, 168, 1, rng.random_range(10..14)];
     let source = SocketAddrV4::new(host.into(), rng.random_range(2000..2030));
-    Flow { source, destination: SocketAddrV4::new([198, 51, 100, 1].into(), rng.random_range(4000..4004)) }
+    Flow::new(source, SocketAddrV4::new([198, 51, 100, 1].into(), rng.random_range(4000..4004)))
 }
 
 /// Between any of a few addresses, most of which some packets must not have.
@@ -128,6 +134,7 @@ fn any_flow(rng: &mut Xoshiro256PlusPlus) -> Flow {
             [198, 51, 100, 1],
             [203, 0, 113, 1],
             [203, 0, 113, 9],
+            [203, 0, 113, 3],
             [203, 0, 113, 4],
             [203, 0, 114, 4],
             [127, 0, 0, 1],
@@ -141,5 +148,5 @@ fn any_flow(rng: &mut Xoshiro256PlusPlus) -> Flow {
         let host = hosts[rng.random_range(0..hosts.len())];
         SocketAddrV4::new(host.into(), ports[rng.random_range(0..ports.len())])
     };
-    Flow { source: end(), destination: end() }
+    Flow::new(end(), end())
 }

@@ -380,10 +380,8 @@ fn rfc6888_req6_nothing_is_translated_towards_exempt_destinations() {
 
     // Of all flows at once the same becomes.
     let mut verdicts = Vec::new();
-    let flow = |from: Endpoint, to: Endpoint| Flow {
-        source: from.to_string().parse().unwrap(),
-        destination: to.to_string().parse().unwrap(),
-    };
+    let address = |endpoint: Endpoint| endpoint.to_string().parse().unwrap();
+    let flow = |from, to| Flow::new(address(from), address(to));
     nat.nat.outbound_batch(nat.now, &[flow(ALICE, SERVER)], &mut verdicts);
     nat.nat.inbound_batch(nat.now, &[flow(SERVER, ALICE), flow(STRANGER, ALICE)], &mut verdicts);
     let [out, back] = [Verdict::Outside(flow(ALICE, SERVER)), Verdict::Inside(flow(SERVER, ALICE))];

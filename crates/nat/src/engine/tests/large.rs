@@ -73,9 +73,8 @@ fn a_batch_goes_on_while_the_table_is_laid_out() {
         let mut batched = Bench { nat: single.nat.clone(), now: single.now };
         let address = |endpoint: Endpoint| endpoint.to_string().parse().expect("IPv4");
         let flows: Vec<Flow> = (0..12_000)
-            .map(|n| Flow {
-                source: address(host(n % 1900)),
-                destination: address(Endpoint { port: 3478 + n / 1900, ..SERVER }),
+            .map(|n| {
+                Flow::new(address(host(n % 1900)), address(Endpoint { port: 3478 + n / 1900, ..SERVER }))
             })
             .collect();
         let mut verdicts = Vec::new();
@@ -88,7 +87,7 @@ fn a_batch_goes_on_while_the_table_is_laid_out() {
         let expected: Vec<_> = flows.iter().map(|flow| one(&mut single.nat, flow, true)).collect();
         assert_eq!(verdicts, expected);
         let answer = |verdict: &Verdict| match verdict {
-            Verdict::Outside(flow) => Some(Flow { source: flow.destination, destination: flow.source }),
+            Verdict::Outside(flow) => Some(Flow::new(flow.destination(), flow.source())),
             _ => None,
         };
         let answers: Vec<Flow> = verdicts.iter().filter_map(answer).collect();

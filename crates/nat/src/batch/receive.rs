@@ -1,0 +1,119 @@
+//! Batches from outside.
+
+use natbed_packet::{Protocol, Timestamp};
+
+use super::steps::{Stage, in_steps, room};
+use super::usual::Usual;
+use super::{Flow, Verdict};
+use crate::address::{Address, Socket, Tagged};
+use crate::expiry::NONE;
+use crate::packet::UdpPacket;
+use crate::translator::{Translator, check};
+
+impl Translator<u32> {
+    pub(crate) fn inbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
+        self.advance(now);
+        let Some(usual) = Usual::inbound(self) else {
+            return verdicts.extend(flows.iter().map(|flow| self.receive_flow(NONE, flow)));
+        };
+        let Some(ports) = self.table.ports(Protocol::Udp) else {
+            return verdicts.extend(flows.iter().map(|flow| {
+                let slot = self.find_received(&usual, flow);
+                self.receive_one(&usual, slot, flow)
+            }));
+        };
+        let is_far = ports.is_far();
+        in_steps(flows, room(verdicts, flows.len()), |stage, lookups, flows, verdicts| {
+            let (_, slots) = lookups.of(flows);
+            match stage {
+                Stage::Aim if is_far => self.fetch_inbound(flows),
+                Stage::Aim => {}
+                Stage::Find => self.find_inbound(&usual, flows, slots),
+                Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
+            }
+        });
+    }
+
+    /// Fetches what finding the mappings of flows from outside reads.
+    #[inline(never)]
+    fn fetch_inbound(&self, flows: &[Flow]) {
+        let Some(ports) = self.table.ports(Protocol::Udp) else { return };
+        for to in flows.iter().map(|flow| flow.destination.socket()) {
+            if let Some(place) = self.pool.place(to.ip) {
+                ports.prefetch(place, to.port);
+            }
+        }
+    }
+
+    /// Finds the mappings of flows from outside, of those that have a usual source, and fetches them.
+    #[inline(never)]
+    fn find_inbound(&self, usual: &Usual, flows: &[Flow], slots: &mut [u32]) {
+        let Some(ports) = self.table.ports(Protocol::Udp) else { return slots.fill(NONE) };
+        let nearby = ports.nearby(self.pool.run());
+        let first: u64 = Tagged::new(Socket::new(self.pool.first(), 0), 0);
+        let mut missed = false;
+        for (flow, slot) in flows.iter().zip(slots.iter_mut()) {
+            *slot = nearby.slot(flow.destination.wrapping_sub(first));
+            if *slot == NONE || !usual.is_elsewhere(flow.source) {
+                *slot = NONE;
+                missed = true;
+            }
+            self.table.prefetch(*slot);
+        }
+        if missed {
+            self.find_missed(usual, flows, slots);
+        }
+    }
+
+    #[inline(never)]
+    fn find_missed(&self, usual: &Usual, flows: &[Flow], slots: &mut [u32]) {
+        for (flow, slot) in flows.iter().zip(slots).filter(|(_, slot)| **slot == NONE) {
+            *slot = self.find_received(usual, flow);
+            self.table.prefetch(*slot);
+        }
+    }
+
+    /// The mapping of a flow from outside, if it has a usual source.
+    #[inline(never)]
+    fn find_received(&self, usual: &Usual, flow: &Flow) -> u32 {
+        let (from, to) = (flow.source.socket(), flow.destination.socket());
+        let comes_from_elsewhere =
+            usual.is_elsewhere(flow.source) || !from.ip.is_martian() && !self.is_spoofed(from.ip);
+        let place = self.pool.place(to.ip).filter(|_| comes_from_elsewhere);
+        let slot = place.and_then(|place| self.table.find_inbound(Protocol::Udp, place, to.port, from));
+        slot.unwrap_or(NONE)
+    }
+
+    /// Lets flows to external endpoints in or not, whose mappings stand in `slots` where those are not `NONE`.
+    fn receive_all(&mut self, usual: &Usual, slots: &[u32], flows: &[Flow], verdicts: &mut [Verdict]) {
+        let mut done = 0;
+        while done < flows.len() {
+            let records = self.table.records_mut();
+            done += usual.receive_all(records, &slots[done..], &flows[done..], &mut verdicts[done..]);
+            if let Some(flow) = flows.get(done) {
+                verdicts[done] = self.receive_flow(slots[done], flow);
+                done += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn receive_one(&mut self, usual: &Usual, slot: u32, flow: &Flow) -> Verdict {
+        let received = usual.receive(slot, self.table.records_mut(), flow);
+        received.unwrap_or_else(|| self.receive_flow(slot, flow))
+    }
+
+    /// Lets any flow in or not; one to a mapping in `slot` needs no search.
+    #[inline(never)]
+    fn receive_flow(&mut self, slot: u32, flow: &Flow) -> Verdict {
+        let (from, to) = (flow.source.socket(), flow.destination.socket());
+        let plain = self.table.is_mapping(slot)
+            && check::<UdpPacket, _>(from, to).is_ok()
+            && !self.is_spoofed(from.ip);
+        if !plain || !self.permits(slot, from) {
+            return Verdict::from(self.inbound(UdpPacket, from, to));
+        }
+        self.accept(UdpPacket, slot, from);
+        Verdict::Inside(Flow { destination: self.table.record(slot).inside(), ..*flow })
+    }
+}
