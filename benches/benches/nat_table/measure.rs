@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
+use crate::HUGE;
 use crate::work::Work;
 
 /// Packets that are timed together: few enough that some such stretches run undisturbed on a busy machine.
@@ -66,13 +67,17 @@ impl Stopwatch {
         self.note(work, operation, table, &mut samples);
     }
 
-    /// Times something done to all mappings of the table; the figure is of one mapping.
-    pub(crate) fn whole(
+    /// Times something done to all mappings of the table, again and again unless that takes minutes; the figure is of
+    /// one mapping.
+    pub(crate) fn repeated(
         &mut self,
         work: &Work,
         (operation, table): (&'static str, &'static str),
         mut body: impl FnMut() -> Duration,
     ) {
+        if work.size >= HUGE {
+            return self.once(work, (operation, table), body());
+        }
         let mut samples = Vec::new();
         let id = format!("{operation} all/{}/{table}/{}", work.kind.name(), work.size);
         self.criterion.bench_function(&id, |bencher| {

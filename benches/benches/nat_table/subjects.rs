@@ -47,16 +47,16 @@ pub(crate) fn natbed(stopwatch: &mut Stopwatch, work: &Work) {
     });
     drop(grown);
     let copies = 1_000_u32.div_ceil(work.size);
-    stopwatch.whole(work, ("expiry", BATCHED), || {
+    stopwatch.repeated(work, ("expiry", BATCHED), || {
         let mut nats = vec![nat.clone(); copies as usize];
         time(|| nats.iter_mut().for_each(|nat| nat.handle_timeout(LATER))) / copies
     });
     drop(nat);
-    stopwatch.whole(work, ("insert", BATCHED), || {
+    stopwatch.repeated(work, ("insert", BATCHED), || {
         let mut nat = self::nat(work.kind, work.size);
         time(|| drop(black_box(translate_all(&mut nat, &work.created))))
     });
-    stopwatch.whole(work, ("insert", SINGLE), || {
+    stopwatch.repeated(work, ("insert", SINGLE), || {
         let mut nat = self::nat(work.kind, work.size);
         time(|| work.created.iter().for_each(|flow| single(&mut nat, true, flow)))
     });
@@ -137,8 +137,8 @@ pub(crate) fn peer<P: Peer>(stopwatch: &mut Stopwatch, work: &Work) {
     let empty =
         |peer: &mut P| time(|| mappings().for_each(|(flow, external)| peer.remove(kind, flow, *external)));
     if work.size <= REFILLED {
-        stopwatch.whole(work, ("expiry", name), || empty(&mut peer.clone()));
-        stopwatch.whole(work, ("insert", name), || time(|| drop(black_box(fill()))));
+        stopwatch.repeated(work, ("expiry", name), || empty(&mut peer.clone()));
+        stopwatch.repeated(work, ("insert", name), || time(|| drop(black_box(fill()))));
     } else {
         stopwatch.once(work, ("expiry", name), empty(&mut peer));
         stopwatch.once(work, ("insert", name), filled);

@@ -59,7 +59,13 @@ impl Usual {
         flows: &[Flow],
         verdicts: &mut [Verdict],
     ) -> usize {
-        decide_while(slots, flows, verdicts, |slot, flow| self.send(slot, records, pool, flow))
+        if self.any_port {
+            decide_while(slots, flows, verdicts, |slot, flow| {
+                if flow.destination.has_port() { self.send(slot, records, pool, flow) } else { None }
+            })
+        } else {
+            decide_while(slots, flows, verdicts, |slot, flow| self.send(slot, records, pool, flow))
+        }
     }
 
     /// Lets flows in up to the first that does more than refresh its mapping, and returns how many.
@@ -85,7 +91,6 @@ impl Usual {
     ) -> Option<Verdict> {
         let record = records.get_mut(slot as usize)?;
         if !record.leads(&self.key, Protocol::Udp, flow.source, flow.destination)
-            || self.any_port && !flow.destination.has_port()
             || !self.is_elsewhere(flow.destination)
         {
             return None;
