@@ -405,13 +405,14 @@ impl<A: Address> Table<A> {
 
     /// Builds all indexes, but for what `inbound` has already.
     fn index(&mut self, now: u64, inbound: [Inbound<A>; 3], laid_out: Option<u32>) {
-        let mut large = Box::new(Large::new(self.live as usize, &self.shape, inbound));
+        let mut large = Box::new(Large::new(&self.shape, inbound));
         large.laid_out = laid_out;
+        large.index_outbound(self.mappings() as usize, NONE, &self.key, &self.slab.records);
         for slot in 0..self.slab.len() {
             let record = self.slab.records[slot as usize];
             if record.is_live() {
                 large.note_slot(slot, &record, &self.slab.records);
-                large.insert(slot, &record, &self.key, &self.shape, &self.slab.records);
+                large.note(slot, &record, &self.key, &self.shape);
                 large.wheel.insert(now, look_at(&record, now, &self.shape), slot, &mut self.slab.chain);
             }
         }

@@ -10,6 +10,9 @@ use crate::prefetch::prefetch;
 
 const LANES: usize = 10;
 
+/// Lines that are fetched ahead of many insertions.
+const AHEAD: usize = 32;
+
 /// A line is this full on average before the index grows.
 const FULL: usize = 8;
 
@@ -66,7 +69,7 @@ impl Index {
     pub(crate) fn grown(&self, hash_of: impl Fn(u32) -> u64) -> Self {
         let mut larger = Self::with_capacity(self.len + self.len / 4);
         let slots = self.lines.iter().flat_map(|line| line.slots).filter(|slot| *slot != NONE);
-        slots.for_each(|slot| larger.insert(hash_of(slot), slot));
+        larger.extend(slots.map(|slot| (hash_of(slot), slot)));
         larger
     }
 
@@ -133,6 +136,20 @@ impl Index {
             line.spilled += 1;
             place = self.after(place);
         }
+    }
+
+    /// Puts in many slots with their hashes; the lines of some are on their way while those before go in.
+    pub(crate) fn extend(&mut self, entries: impl Iterator<Item = (u64, u32)>) {
+        let mut ahead = [(0, NONE); AHEAD];
+        for (place, entry) in entries.enumerate() {
+            self.prefetch(entry.0);
+            let (hash, slot) = std::mem::replace(&mut ahead[place % AHEAD], entry);
+            if slot != NONE {
+                self.insert(hash, slot);
+            }
+        }
+        let rest = ahead.into_iter().filter(|(_, slot)| *slot != NONE);
+        rest.for_each(|(hash, slot)| self.insert(hash, slot));
     }
 
     /// Takes out `slot`, which must be in.

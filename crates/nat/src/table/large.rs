@@ -57,10 +57,10 @@ pub(super) struct Shared<A> {
 }
 
 impl<A: Address> Large<A> {
-    /// With the ports that are known already, if any are.
-    pub(super) fn new(capacity: usize, shape: &Shape, inbound: [Inbound<A>; 3]) -> Self {
+    /// With the ports that are known already, if any are, and nothing else.
+    pub(super) fn new(shape: &Shape, inbound: [Inbound<A>; 3]) -> Self {
         Self {
-            outbound: Index::with_capacity(capacity + capacity / 4),
+            outbound: Index::with_capacity(0),
             inbound,
             wheel: Wheel::new(shape.horizon()),
             endpoints: Map::default(),
@@ -92,22 +92,37 @@ impl<A: Address> Large<A> {
         shape: &Shape,
         records: &[Record<A>],
     ) {
+        self.note(slot, record, key, shape);
+        if record.is_mapping() {
+            if self.outbound.is_full() {
+                self.index_outbound(self.outbound.len(), slot, key, records);
+            }
+            self.outbound.insert(record.hash(key), slot);
+        }
+    }
+
+    /// The same without the outbound index.
+    pub(super) fn note(&mut self, slot: u32, record: &Record<A>, key: &Key<A>, shape: &Shape) {
         if let Inbound::Shared(shared) = &mut self.inbound[record.protocol() as usize] {
             shared.insert(slot, record, key.part(record.remote()));
         }
         if !record.is_mapping() {
             return;
         }
-        if self.outbound.is_full() {
-            self.grow(slot, key, records);
-        }
-        self.outbound.insert(record.hash(key), slot);
         if shape.by_endpoint {
             self.endpoints.entry((record.protocol(), record.internal())).or_default().push(slot);
         }
         if shape.by_host {
             self.add_to_host(record, shape);
         }
+    }
+
+    /// Builds the outbound index anew, with room for a quarter more than `count`, of all mappings but `newest`.
+    pub(super) fn index_outbound(&mut self, count: usize, newest: u32, key: &Key<A>, records: &[Record<A>]) {
+        let is_old = |(record, slot): &(&Record<A>, u32)| record.is_mapping() && *slot != newest;
+        let old = records.iter().zip(0..).filter(is_old);
+        self.outbound = Index::with_capacity(count + count / 4);
+        self.outbound.extend(old.map(|(record, slot)| (record.hash(key), slot)));
     }
 
     /// Takes out an entry and gives back its slot.
@@ -137,17 +152,6 @@ impl<A: Address> Large<A> {
         if shape.by_host {
             self.take_from_host(record, shape);
         }
-    }
-
-    /// Builds the index anew, a quarter larger, before `newest` goes in.
-    fn grow(&mut self, newest: u32, key: &Key<A>, records: &[Record<A>]) {
-        let mut larger = Index::with_capacity(self.outbound.len() + self.outbound.len() / 4);
-        for (record, slot) in records.iter().zip(0..).filter(|(record, _)| record.is_mapping()) {
-            if slot != newest {
-                larger.insert(record.hash(key), slot);
-            }
-        }
-        self.outbound = larger;
     }
 
     fn add_to_host(&mut self, record: &Record<A>, shape: &Shape) {
