@@ -3,6 +3,8 @@
 mod render;
 mod suggest;
 
+use std::error::Error;
+use std::fmt::{self, Debug, Display, Formatter};
 use std::ops::Range;
 
 use serde::Serialize;
@@ -46,8 +48,9 @@ impl Diagnostic {
     }
 }
 
-/// Everything that is wrong with one file, in the order of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that is wrong with one file, in the order of the file. As an error it reads as on the command line, where
+/// the file is called `scenario`; so does what `unwrap` says.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Problems {
     source: String,
     diagnostics: Vec<Diagnostic>,
@@ -91,6 +94,20 @@ impl Problems {
         self.diagnostics.iter().map(locate).collect()
     }
 }
+
+impl Display for Problems {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render("scenario", &plain))
+    }
+}
+
+impl Debug for Problems {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{self}")
+    }
+}
+
+impl Error for Problems {}
 
 /// A diagnostic with its place in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use thiserror::Error;
+
 use crate::diagnose::Problems;
 use crate::lower::LowerError;
 use crate::peer::{NATIVE, Registry};
@@ -22,11 +24,13 @@ pub struct Matrix {
 }
 
 /// Why there is no matrix.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum MatrixError {
     /// A type or an override makes no scenario; the scenario's text is what the problems point into.
+    #[error("the scenario is not valid\n{0}")]
     Scenario(Problems),
     /// A network cannot be built, or there is no such agent.
+    #[error(transparent)]
     Network(LowerError),
 }
 

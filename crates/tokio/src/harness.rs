@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use natbed_lab::diagnose::{Problems, plain};
+use natbed_lab::diagnose::Problems;
 use natbed_lab::lower::{LowerError, Lowered, lower};
 use natbed_lab::run::Run;
 use natbed_lab::scenario::{Scenario, parse};
@@ -51,7 +51,7 @@ impl Default for Options {
 #[derive(Debug, Error)]
 pub enum HarnessError {
     /// The scenario is not valid.
-    #[error("the scenario is not valid\n{}", .0.render("scenario", &plain))]
+    #[error("the scenario is not valid\n{0}")]
     Scenario(Problems),
     /// The network cannot be built.
     #[error(transparent)]

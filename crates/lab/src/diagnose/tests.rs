@@ -72,6 +72,17 @@ fn colour_goes_around_the_parts() {
     );
 }
 
+/// What a program says that hands the error on, or unwraps it.
+#[test]
+fn as_an_error_problems_read_as_on_the_command_line() {
+    let problems = crate::scenario::parse(b"format = 1\n[nat.a]\ntipe = 1\n").expect_err("no such key");
+    assert_eq!(problems.to_string(), problems.render("scenario", &plain));
+    assert!(problems.to_string().contains("--> scenario:3:1\n"), "{problems}");
+    assert_eq!(format!("{problems:?}"), format!("\n{problems}"));
+    let error: Box<dyn Error> = problems.into();
+    assert!(error.to_string().starts_with("error[unknown-key]: "), "{error}");
+}
+
 #[test]
 fn problems_are_sorted_by_place_and_located() {
     let problems = vec![Diagnostic::new("second", 4..5, "b"), Diagnostic::new("first", 0..1, "a")];
