@@ -219,8 +219,8 @@ impl Nat {
         }
     }
 
-    /// The next fragment that waited and does so no longer, as the first one of its datagram has passed, was dropped, or
-    /// has not come in time. To be asked for after every call.
+    /// The next fragment that waited and does so no longer, as those of its datagram that it waited for have come, or
+    /// have not in time. To be asked for after every call.
     pub fn poll_fragment(&mut self) -> Option<ReleasedFragment> {
         match &mut self.machine {
             Machine::Router(_) | Machine::Static(_) => None,

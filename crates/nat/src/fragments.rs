@@ -1,11 +1,12 @@
 //! Fragments through a NAT (RFC 4787 section 11).
 //!
 //! Only the first fragment of a datagram shows its ports. It passes as a whole datagram would, and its passage is noted
-//! for the others, which go the same way. Those that come before it are dropped or held, by the axis.
+//! for the others, which go the same way. Those that come before it are dropped or held, by the axis. A NAT that
+//! reassembles holds all of them until the last is there.
 //!
 //! RFC 4787 REQ-14 a wants an attack by fragments to harm neither those in order nor whole packets. What is noted and
 //! what is held have bounds of their own: whoever fills the places for those held, keeps out others that come early, and
-//! one source does not fill them.
+//! one source does not fill them. A NAT that reassembles has no place but those, and does not comply.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -25,9 +26,20 @@ const PATIENCE: u64 = 15_000_000_000;
 /// The most passages that are known; the oldest gives way.
 const MOST_PASSAGES: usize = 256;
 
-/// The most fragments that are held, and of one source.
-const MOST_HELD: usize = 64;
-const MOST_HELD_OF_SOURCE: usize = 16;
+/// What bounds the fragments that are held.
+struct Bounds {
+    most: usize,
+    most_of_source: usize,
+    /// How long those of one datagram are, from the first that came; in nanoseconds.
+    patience: u64,
+}
+
+/// For those that wait for the first one.
+const EARLY: Bounds = Bounds { most: 64, most_of_source: 16, patience: PATIENCE };
+
+/// For those that wait for all: the 30 s and the 4 MiB, two kilobytes each, that Linux has (`ipv4_frags_init_net` in
+/// `net/ipv4/ip_fragment.c`).
+const ALL: Bounds = Bounds { most: 2048, most_of_source: 2048, patience: 30_000_000_000 };
 
 /// What the fragments of one datagram have in common (RFC 791 section 3.2), and the side that they come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +56,28 @@ struct Key {
 struct Noted {
     key: Key,
     until: u64,
+    way: Way,
+}
+
+/// Which way a first fragment went.
+#[derive(Clone, Debug)]
+struct Way {
     source: IpAddr,
     destination: IpAddr,
     inside: bool,
     forward: Forward,
+}
+
+/// What a fragment is to those of its datagram that are held.
+enum Fit {
+    /// Others are still missing.
+    Missing,
+    /// It was the last one missing.
+    Last,
+    /// Its octets are there already.
+    Known,
+    /// It overlaps another, or reaches past the end.
+    Contradiction,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +113,9 @@ impl<A: Address> Translator<A> {
         }
         let (source, destination) = (datagram.source, datagram.destination);
         let key = Key { origin, source, destination, protocol, identification: datagram.identification };
+        if self.behavior.fragments == Axis::Reassemble {
+            return self.reassemble(key, datagram);
+        }
         if datagram.fragment_offset == 0 {
             let passed = self.translate_first(origin, datagram);
             self.note(key, datagram, &passed);
@@ -91,10 +124,40 @@ impl<A: Address> Translator<A> {
         let (now, early) = (self.latest(), self.behavior.fragments == Axis::OutOfOrder);
         let known = self.fragments.get_or_insert_default();
         match known.noted.iter().find(|noted| noted.key == key) {
-            Some(noted) => Ok(noted.send(datagram)),
-            None if early => known.hold(key, datagram, now).map(Outcome::Held).map_err(Drop::from),
+            Some(noted) => Ok(noted.way.send(datagram)),
+            None if early => known.hold(key, datagram, now, &EARLY).map(Outcome::Held).map_err(Drop::from),
             None => Err(DropReason::FragmentTooEarly.into()),
         }
+    }
+
+    /// Holds a fragment until it is the last one missing. Then all go where the first one does.
+    fn reassemble(&mut self, key: Key, datagram: &mut Datagram) -> Result<Outcome, Drop> {
+        let now = self.latest();
+        let known = self.fragments.get_or_insert_default();
+        match known.fit(key, datagram) {
+            Fit::Missing => {
+                return known.hold(key, datagram, now, &ALL).map(Outcome::Held).map_err(Drop::from);
+            }
+            Fit::Known => return Err(DropReason::FragmentOverlap.into()),
+            Fit::Contradiction => {
+                known.release(key, |_| Outcome::Drop(DropReason::FragmentOverlap.into()));
+                return Err(DropReason::FragmentOverlap.into());
+            }
+            Fit::Last => {}
+        }
+        let Some(mut first) = known.take_first(key) else {
+            let passed = self.translate_first(key.origin, datagram);
+            let followed = follow(datagram, &passed);
+            self.fragments.get_or_insert_default().release_after(key, &followed);
+            return passed;
+        };
+        let passed = self.translate_first(key.origin, &mut first.fragment);
+        let followed = follow(&first.fragment, &passed);
+        let known = self.fragments.get_or_insert_default();
+        let outcome = passed.unwrap_or_else(Outcome::Drop);
+        known.released.push_back(ReleasedFragment { held: first.number, fragment: first.fragment, outcome });
+        known.release_after(key, &followed);
+        followed.map(|way| way.send(datagram))
     }
 
     /// Translates the first fragment by the header that it begins with.
@@ -132,23 +195,13 @@ impl<A: Address> Translator<A> {
         let until = self.latest().saturating_add(PATIENCE);
         let known = self.fragments.get_or_insert_default();
         known.noted.retain(|noted| noted.key != key);
-        match passed {
-            Ok(Outcome::Outside(forward) | Outcome::Inside(forward)) => {
-                let forward = Forward { created: false, opened: false, ..*forward };
-                let inside = matches!(passed, Ok(Outcome::Inside(_)));
-                let (source, destination) = (first.source, first.destination);
-                let noted = Noted { key, until, source, destination, inside, forward };
-                known.release(key, |fragment| noted.send(fragment));
-                if known.noted.len() == MOST_PASSAGES {
-                    known.noted.pop_front();
-                }
-                known.noted.push_back(noted);
+        let followed = follow(first, passed);
+        known.release_after(key, &followed);
+        if let Ok(way) = followed {
+            if known.noted.len() == MOST_PASSAGES {
+                known.noted.pop_front();
             }
-            Ok(Outcome::Drop(_) | Outcome::Held(_)) => {}
-            Err(drop) => {
-                let drop = Drop { reply: None, sent: None, ..*drop };
-                known.release(key, |_| Outcome::Drop(drop));
-            }
+            known.noted.push_back(Noted { key, until, way });
         }
     }
 
@@ -161,7 +214,19 @@ impl<A: Address> Translator<A> {
     }
 }
 
-impl Noted {
+/// The way of a first fragment for the others, or why they have none.
+fn follow(first: &Datagram, passed: &Result<Outcome, Drop>) -> Result<Way, Drop> {
+    let (forward, inside) = match passed {
+        Ok(Outcome::Outside(forward)) => (forward, false),
+        Ok(Outcome::Inside(forward)) => (forward, true),
+        Ok(Outcome::Drop(drop)) | Err(drop) => return Err(Drop { reply: None, sent: None, ..*drop }),
+        Ok(Outcome::Held(_)) => return Err(DropReason::Fragment.into()),
+    };
+    let forward = Forward { created: false, opened: false, ..*forward };
+    Ok(Way { source: first.source, destination: first.destination, inside, forward })
+}
+
+impl Way {
     /// Sends a later fragment the same way.
     fn send(&self, fragment: &mut Datagram) -> Outcome {
         (fragment.source, fragment.destination) = (self.source, self.destination);
@@ -170,16 +235,60 @@ impl Noted {
 }
 
 impl Known {
-    fn hold(&mut self, key: Key, fragment: &Datagram, now: u64) -> Result<HeldFragment, DropReason> {
+    fn hold(
+        &mut self,
+        key: Key,
+        fragment: &Datagram,
+        now: u64,
+        bounds: &Bounds,
+    ) -> Result<HeldFragment, DropReason> {
         let of_source = self.held.iter().filter(|held| held.key.source == key.source).count();
-        if self.held.len() >= MOST_HELD || of_source >= MOST_HELD_OF_SOURCE {
+        if self.held.len() >= bounds.most || of_source >= bounds.most_of_source {
             return Err(DropReason::FragmentsFull);
         }
         let number = HeldFragment(self.next);
         self.next += 1;
-        let until = now.saturating_add(PATIENCE);
+        let until = now.saturating_add(bounds.patience);
         self.held.push_back(Held { key, until, number, fragment: fragment.clone() });
         Ok(number)
+    }
+
+    /// What a fragment is to those that are held of its datagram.
+    fn fit(&self, key: Key, fragment: &Datagram) -> Fit {
+        let new = Span::of(fragment);
+        let mut spans: Vec<Span> = self.of(key).map(|held| Span::of(&held.fragment)).collect();
+        if spans.iter().any(|span| span.start <= new.start && new.end <= span.end) {
+            return Fit::Known;
+        }
+        spans.push(new);
+        spans.sort_unstable_by_key(|span| span.start);
+        let joins = |pair: &[Span]| pair[0].end <= pair[1].start && !pair[0].is_last;
+        if !spans.windows(2).all(joins) {
+            return Fit::Contradiction;
+        }
+        let whole = spans[0].start == 0
+            && spans[spans.len() - 1].is_last
+            && spans.windows(2).all(|pair| pair[0].end == pair[1].start);
+        if whole { Fit::Last } else { Fit::Missing }
+    }
+
+    fn of(&self, key: Key) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(move |held| held.key == key)
+    }
+
+    /// Takes the first fragment of a datagram out of those held.
+    fn take_first(&mut self, key: Key) -> Option<Held> {
+        let place =
+            self.held.iter().position(|held| held.key == key && held.fragment.fragment_offset == 0)?;
+        self.held.remove(place)
+    }
+
+    /// Has those held of one datagram go the way of the first one.
+    fn release_after(&mut self, key: Key, followed: &Result<Way, Drop>) {
+        self.release(key, |fragment| match followed {
+            Ok(way) => way.send(fragment),
+            Err(drop) => Outcome::Drop(*drop),
+        });
     }
 
     /// Releases those held of one datagram, in the order in which they came.
@@ -201,10 +310,8 @@ impl Known {
         while self.noted.front().is_some_and(|noted| noted.until <= now) {
             self.noted.pop_front();
         }
-        while self.held.front().is_some_and(|held| held.until <= now) {
-            let Some(held) = self.held.pop_front() else { return };
-            let outcome = Outcome::Drop(DropReason::FragmentTimeout.into());
-            self.released.push_back(ReleasedFragment { held: held.number, fragment: held.fragment, outcome });
+        while let Some(held) = self.held.front().filter(|held| held.until <= now) {
+            self.release(held.key, |_| Outcome::Drop(DropReason::FragmentTimeout.into()));
         }
     }
 
@@ -223,6 +330,25 @@ impl Known {
             + self.noted.capacity() * size_of::<Noted>()
             + self.held.capacity() * size_of::<Held>()
             + self.released.capacity() * size_of::<ReleasedFragment>()
+    }
+}
+
+/// The octets that a fragment has of the data of its datagram.
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    is_last: bool,
+}
+
+impl Span {
+    fn of(fragment: &Datagram) -> Self {
+        let start = usize::from(fragment.fragment_offset) * fragment::UNIT;
+        let octets = match &fragment.transport {
+            Transport::Fragment { payload, .. } => payload.len(),
+            _ => 0,
+        };
+        Self { start, end: start + octets, is_last: !fragment.more_fragments }
     }
 }
 

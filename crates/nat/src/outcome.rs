@@ -57,7 +57,7 @@ pub enum Outcome {
     Inside(Forward),
     /// It goes nowhere.
     Drop(Drop),
-    /// It is a fragment, and waits in the NAT for the first one of its datagram: see
+    /// It is a fragment, and waits in the NAT for others of its datagram: see
     /// [`Nat::poll_fragment`](crate::Nat::poll_fragment).
     Held(HeldFragment),
 }
@@ -197,12 +197,15 @@ reasons! {
     /// A fragment that comes before the first of its datagram.
     FragmentTooEarly = "fragment-too-early":
         "it is a fragment without ports, and the first one, which has them, has not passed before it",
-    /// A fragment that waited for the first of its datagram in vain.
+    /// A fragment that waited for others of its datagram in vain.
     FragmentTimeout = "fragment-timeout":
-        "it is a fragment without ports, and the first one, which has them, did not pass in time",
+        "it is a fragment, and those of its datagram that it waited for did not come in time",
     /// There are as many fragments waiting as there may be.
     FragmentsFull = "fragments-full":
-        "it is a fragment without ports, and as many as the NAT keeps wait already for those that have them",
+        "it is a fragment that has to wait for others, and as many as the NAT keeps do so already",
+    /// Fragments of one datagram that do not fit together.
+    FragmentOverlap = "fragment-overlap":
+        "it is a fragment, and has octets of its datagram that another has too",
     /// A protocol that the NAT does not translate.
     UnsupportedProtocol = "unsupported-protocol":
         "this NAT does not track the packet's protocol",
@@ -226,9 +229,11 @@ impl DropReason {
             Self::TableFull => Some("max-mappings"),
             Self::Quota => Some("max-mappings-per-host"),
             Self::Rate => Some("mapping-rate-per-host"),
-            Self::Fragment | Self::FragmentTooEarly | Self::FragmentTimeout | Self::FragmentsFull => {
-                Some("fragments")
-            }
+            Self::Fragment
+            | Self::FragmentTooEarly
+            | Self::FragmentTimeout
+            | Self::FragmentsFull
+            | Self::FragmentOverlap => Some("fragments"),
             Self::UdpBlocked | Self::TcpOnly => Some("type"),
             _ => None,
         }

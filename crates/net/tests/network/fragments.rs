@@ -181,7 +181,9 @@ fn rfc4787_req14_datagrams_in_pieces_pass_nats_that_take_them() {
 
 #[test]
 fn rfc4787_req14_fragments_out_of_order_wait_for_the_first() {
-    for (fragments, heard, dropped) in [(Fragments::InOrder, 0, 2), (Fragments::OutOfOrder, 1, 0)] {
+    for (fragments, heard, dropped) in
+        [(Fragments::InOrder, 0, 2), (Fragments::OutOfOrder, 1, 0), (Fragments::Reassemble, 1, 0)]
+    {
         let (_, mut network, alice, web) = home(fragments);
         let mut pieces = fragment::cut(&loose(HOST, SERVER, 4000, 3), 1500).unwrap();
         pieces.reverse();

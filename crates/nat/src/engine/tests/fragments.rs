@@ -42,6 +42,16 @@ impl Bench {
         (outcome, piece)
     }
 
+    /// What became of fragments in the end, the first one first.
+    fn all(&mut self, outcomes: impl IntoIterator<Item = (Outcome, Datagram)>) -> Vec<(Outcome, Datagram)> {
+        let released = self.released().into_iter().map(|it| (it.outcome, it.fragment));
+        let at_once = outcomes.into_iter().filter(|(outcome, _)| !matches!(outcome, Outcome::Held(_)));
+        let mut all: Vec<_> = released.chain(at_once).collect();
+        all.sort_by_key(|(_, piece)| piece.fragment_offset);
+        assert_eq!(all.len(), 3);
+        all
+    }
+
     fn released(&mut self) -> Vec<ReleasedFragment> {
         std::iter::from_fn(|| self.nat.poll_fragment()).collect()
     }
@@ -62,6 +72,7 @@ fn rfc4787_req14_fragments_decide_what_becomes_of_them() {
             assert!(nat.nat.snapshot(nat.now).is_empty());
             continue;
         }
+        let outcomes = nat.all(outcomes);
         for (outcome, piece) in &outcomes {
             assert!(matches!(outcome, Outcome::Outside(forward) if forward.mapping.is_some()), "{outcome:?}");
             assert_eq!((piece.source, piece.destination), (EXTERNAL.ip, SERVER.ip));
@@ -69,7 +80,9 @@ fn rfc4787_req14_fragments_decide_what_becomes_of_them() {
         assert_eq!(outcomes[0].1.shown_ports(), Some((5000, SERVER.port)), "preserved");
         // The answer, to which the same goes.
         let external = Endpoint { port: 5000, ..EXTERNAL };
-        for (outcome, piece) in pieces(SERVER, external, 9).into_iter().map(|piece| nat.receive(piece)) {
+        let answers: Vec<_> =
+            pieces(SERVER, external, 9).into_iter().map(|piece| nat.receive(piece)).collect();
+        for (outcome, piece) in nat.all(answers) {
             assert!(matches!(outcome, Outcome::Inside(_)), "{outcome:?}");
             assert_eq!(piece.destination, ALICE.ip);
         }
@@ -201,6 +214,111 @@ fn rfc4787_req14a_an_attack_by_fragments_harms_neither_order_nor_whole_packets()
     }
     let mut early = pieces(SERVER, external, 1);
     assert!(matches!(nat.receive(early.remove(1)).0, Outcome::Held(_)));
+}
+
+#[test]
+fn rfc4787_req14_a_nat_that_reassembles_waits_for_all_fragments() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+        let mut nat = with(Fragments::Reassemble);
+        let pieces = pieces(ALICE, SERVER, 1);
+        let [one, other, last] = order.map(|place: usize| pieces[place].clone());
+        let held = [one, other].map(|piece| match nat.send(piece).0 {
+            Outcome::Held(held) => held,
+            outcome => panic!("{outcome:?}"),
+        });
+        assert!(nat.released().is_empty());
+        assert!(nat.nat.snapshot(nat.now).is_empty(), "nothing has passed");
+        let (outcome, last) = nat.send(last);
+        let released = nat.released();
+        let mut numbers: Vec<HeldFragment> = released.iter().map(|it| it.held).collect();
+        numbers.sort();
+        assert_eq!(numbers, held);
+        let passed = released.into_iter().map(|it| (it.outcome, it.fragment)).chain([(outcome, last)]);
+        let mut created = 0;
+        for (outcome, piece) in passed {
+            let Outcome::Outside(forward) = outcome else { panic!("{outcome:?}") };
+            created += u32::from(forward.created);
+            assert_eq!((piece.source, piece.destination), (EXTERNAL.ip, SERVER.ip));
+            if let Some((port, _)) = piece.shown_ports() {
+                assert_eq!((piece.fragment_offset, port), (0, 5000), "preserved");
+            }
+        }
+        assert_eq!((created, nat.nat.snapshot(nat.now).len()), (1, 1));
+        assert_eq!(nat.nat.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_datagram_that_is_kept_out_is_kept_out_whole() {
+    let external = Endpoint { port: 5000, ..EXTERNAL };
+    for last in 0..3 {
+        let mut nat = with(Fragments::Reassemble);
+        nat.out(ALICE, SERVER).expect("a mapping");
+        let mut pieces = pieces(STRANGER, external, 3);
+        let last = pieces.remove(last);
+        for piece in pieces {
+            assert!(matches!(nat.receive(piece).0, Outcome::Held(_)));
+        }
+        assert_eq!(dropped(nat.receive(last).0), Some(DropReason::Filtered));
+        let released: Vec<_> = nat.released().into_iter().map(|it| dropped(it.outcome)).collect();
+        assert_eq!(released, [Some(DropReason::Filtered); 2]);
+    }
+}
+
+#[test]
+fn an_incomplete_datagram_waits_for_thirty_seconds_from_its_first_fragment() {
+    let mut nat = with(Fragments::Reassemble);
+    let mut pieces = pieces(ALICE, SERVER, 1);
+    assert!(matches!(nat.send(pieces.remove(0)).0, Outcome::Held(_)));
+    nat.wait(20);
+    assert!(matches!(nat.send(pieces.remove(0)).0, Outcome::Held(_)));
+    assert_eq!(nat.nat.poll_timeout(), Some(Timestamp::from_nanos(30_000_000_000)));
+    let now = nat.wait(10).now;
+    nat.nat.handle_timeout(now);
+    let released: Vec<_> = nat.released().into_iter().map(|it| dropped(it.outcome)).collect();
+    assert_eq!(released, [Some(DropReason::FragmentTimeout); 2]);
+    assert!(matches!(nat.send(pieces.remove(0)).0, Outcome::Held(_)), "alone now");
+}
+
+#[test]
+fn fragments_that_overlap_make_no_datagram() {
+    let mut nat = with(Fragments::Reassemble);
+    let [first, second, third] = &pieces(ALICE, SERVER, 1)[..] else { panic!("three") };
+    let overlap = || Some(DropReason::FragmentOverlap);
+    assert!(matches!(nat.send(first.clone()).0, Outcome::Held(_)));
+    assert_eq!(dropped(nat.send(first.clone()).0), overlap(), "known");
+    assert!(nat.released().is_empty(), "the others go on waiting");
+    let askew = Datagram { fragment_offset: 1, ..second.clone() };
+    assert_eq!(dropped(nat.send(askew).0), overlap());
+    assert_eq!(nat.released().into_iter().map(|it| dropped(it.outcome)).collect::<Vec<_>>(), [overlap()]);
+
+    // One past the end.
+    let end = Datagram { more_fragments: false, ..second.clone() };
+    assert!(matches!(nat.send(end).0, Outcome::Held(_)));
+    assert_eq!(dropped(nat.send(third.clone()).0), overlap());
+    assert_eq!(nat.released().len(), 1);
+    let [first, second] = [first, second].map(|piece| nat.send(piece.clone()).0);
+    assert!(matches!((first, second), (Outcome::Held(_), Outcome::Held(_))), "as if nothing had come");
+    assert!(matches!(nat.send(third.clone()).0, Outcome::Outside(_)));
+}
+
+#[test]
+fn a_large_datagram_is_reassembled_and_a_flood_of_fragments_has_bounds() {
+    let mut nat = with(Fragments::Reassemble);
+    let [first, second, last] = &pieces(ALICE, SERVER, 1)[..] else { panic!("three") };
+    let middle = (1..400).map(|at| Datagram { fragment_offset: 2 * at, ..second.clone() });
+    for piece in std::iter::once(first.clone()).chain(middle) {
+        assert!(matches!(nat.send(piece).0, Outcome::Held(_)));
+    }
+    let last = Datagram { fragment_offset: 800, ..last.clone() };
+    assert!(matches!(nat.send(last).0, Outcome::Outside(_)));
+    assert_eq!(nat.released().len(), 400);
+
+    let held = (0..3000).filter(|number| {
+        let piece = pieces(ALICE, SERVER, *number).remove(1);
+        matches!(nat.send(piece).0, Outcome::Held(_))
+    });
+    assert_eq!(held.count(), 2048);
 }
 
 #[test]
