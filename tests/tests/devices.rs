@@ -2,7 +2,11 @@
 
 use natbed_lab::matrix::Matrix;
 use natbed_lab::oracle::{Outcome, Pair, Site, predict};
-use natbed_nat::presets;
+use natbed_nat::behavior::{Behavior, PortRange};
+use natbed_nat::{Config, Nat, presets};
+use natbed_packet::{Datagram, Endpoint, Timestamp};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 #[test]
 fn every_device_against_every_classic_type_equals_the_oracle() {
@@ -26,6 +30,29 @@ fn every_device_against_every_classic_type_equals_the_oracle() {
             assert!(agreeing >= 2, "{a} to {b}: {outcomes:?}, but the oracle says {}", predicted.outcome);
         }
     }
+}
+
+#[test]
+fn azure_holds_a_port_for_65_seconds_towards_the_same_remote_alone() {
+    let azure = presets::lookup("azure-nat-gateway").unwrap().behavior;
+    let config = Config {
+        behavior: Behavior { port_range: PortRange::new(2000, 2000), ..azure },
+        external: vec!["203.0.113.1".parse().unwrap()],
+        internal: vec!["192.168.1.0/24".parse().unwrap()],
+    };
+    let mut nat = Nat::new(config, Xoshiro256PlusPlus::seed_from_u64(1)).unwrap();
+    let [alice, bob] = [11, 12].map(|host| Endpoint::v4(192, 168, 1, host, 5000));
+    let [one, other] = [1, 2].map(|host| Endpoint::v4(198, 51, 100, host, 443));
+    let mut passes = |from, to, second: u64| {
+        let now = Timestamp::from_nanos(second * 1_000_000_000);
+        let mut datagram = Datagram::udp(from, to, Default::default());
+        matches!(nat.outbound(now, &mut datagram), natbed_nat::Outcome::Outside(_))
+    };
+    assert!(passes(alice, one, 0));
+    assert!(!passes(bob, one, 239), "in use");
+    assert!(!passes(bob, one, 304), "held");
+    assert!(passes(bob, other, 304), "which is nothing to another remote");
+    assert!(passes(bob, one, 305));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Preset;
-use crate::behavior::{Behavior, Filtering, Mapping, PortAssignment, PortRange, Refresh, Unsolicited};
+use crate::behavior::{
+    Behavior, Filtering, Fragments, Mapping, PortAssignment, PortRange, Refresh, Unsolicited,
+};
 
 /// The presets named after devices and services.
 pub const DEVICES: [&str; 10] = [
@@ -53,23 +55,41 @@ pub(super) fn named(name: &'static str) -> Preset {
             Behavior {
                 ports: PortAssignment::Random,
                 port_range: PortRange::new(50_001, 65_535),
+                fragments: Fragments::Reassemble,
                 ..connection_tracking(60, 60)
             },
         ),
         "aws-nat-gateway" => (
             &[],
             "a cloud NAT: a new port for every destination, kept for almost six minutes",
-            connection_tracking(350, 350),
+            Behavior {
+                fragments: Fragments::InOrder,
+                tcp_established: Duration::from_secs(350),
+                icmp_timeout: Duration::from_secs(350),
+                ..connection_tracking(350, 350)
+            },
         ),
         "azure-nat-gateway" => (
             &[],
             "a cloud NAT: a new port for every destination, kept for four minutes",
-            connection_tracking(240, 240),
+            Behavior {
+                tcp_established: Duration::from_secs(240),
+                tcp_transitory: Duration::from_secs(30),
+                port_hold: Duration::from_secs(65),
+                ..connection_tracking(240, 240)
+            },
         ),
         "gcp-cloud-nat" => (
             &[],
             "a cloud NAT: a new port for every destination, out of 64 for each machine",
-            Behavior { port_block: Some(64), ..connection_tracking(30, 30) },
+            Behavior {
+                port_block: Some(64),
+                tcp_established: Duration::from_secs(1200),
+                tcp_transitory: Duration::from_secs(30),
+                tcp_closing: Some(Duration::from_secs(120)),
+                icmp_timeout: Duration::from_secs(30),
+                ..connection_tracking(30, 30)
+            },
         ),
         "cgnat-fixed" => (
             &[],
@@ -109,6 +129,7 @@ fn masquerade() -> Behavior {
     Behavior {
         ports: PortAssignment::Preserve,
         port_range: PortRange::new(1, 65_535),
+        fragments: Fragments::Reassemble,
         unsolicited: Unsolicited::CreatesState,
         tcp_established: Duration::from_secs(432_000),
         tcp_transitory: Duration::from_secs(120),
