@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::names::{Names, Port, Verdict};
+use crate::pieces::{Pieces, Shape, Way};
 use crate::testbed::{EXTERNAL, HOSTS, REMOTES, Testbed, at};
 use crate::worker::Arrival;
 use crate::{Ports, Rule};
@@ -22,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) packets: u64,
     delivered: u64,
     pub(crate) episodes: u64,
+    /// Datagrams delivered in fragments.
+    in_fragments: u64,
     /// Mappings whose port was neither the internal one nor another mapping's.
     drawn: u64,
     /// Episodes that ended early for a [coincidence](Verdict::Coincidence).
@@ -44,17 +47,29 @@ pub(crate) struct Episode<'a> {
     flows: BTreeMap<(usize, usize), Port>,
     /// The port of each internal socket's newest flow.
     newest: BTreeMap<usize, Port>,
+    /// The newest datagram that lacks a fragment.
+    lacking: Option<Box<Lacking>>,
     story: Vec<String>,
 }
 
 /// What a packet does next.
 enum Step {
-    /// From an internal socket to a remote.
-    Out(usize, usize),
-    /// From a remote to an external port.
-    In(usize, Port),
+    /// It goes whole.
+    Whole(Way),
+    /// It goes in fragments.
+    Cut(Way, Shape),
+    /// The fragment that the newest incomplete datagram lacks comes after all.
+    Late(Box<Lacking>),
     /// From an internal socket to an external port.
     Around(usize, Port),
+}
+
+/// What has not been sent of a datagram in fragments.
+struct Lacking {
+    way: Way,
+    number: u64,
+    kernel: Pieces,
+    ours: Pieces,
 }
 
 impl<'a> Episode<'a> {
@@ -87,6 +102,7 @@ impl<'a> Episode<'a> {
             names,
             flows: BTreeMap::new(),
             newest: BTreeMap::new(),
+            lacking: None,
             story: Vec::new(),
         }
     }
@@ -97,9 +113,11 @@ impl<'a> Episode<'a> {
             let step = self.next_step();
             tally.packets += 1;
             let known = self.flows.len();
+            let whole = matches!(step, Step::Whole(_) | Step::Around(..));
             let fate = match step {
-                Step::Out(from, to) => self.send_out(from, to),
-                Step::In(from, port) => self.send_in(from, port),
+                Step::Whole(way) => self.send(way),
+                Step::Cut(way, shape) => self.send_cut(way, shape),
+                Step::Late(lacking) => self.send_pieces("the fragment that it lacked", *lacking),
                 Step::Around(from, port) => self.send_around(from, port),
             };
             let Some(fate) = fate else {
@@ -107,6 +125,7 @@ impl<'a> Episode<'a> {
                 break;
             };
             tally.delivered += u64::from(fate.is_some());
+            tally.in_fragments += u64::from(fate.is_some() && !whole);
             tally.drawn += u64::from(self.flows.len() > known && self.is_drawn(fate));
         }
         let strays = self.testbed.strays();
@@ -120,45 +139,113 @@ impl<'a> Episode<'a> {
     fn next_step(&mut self) -> Step {
         let (from, to) = (self.rng.random_range(0..6), self.rng.random_range(0..6));
         let chance = self.rng.random_range(0..100);
-        if chance < 45 {
-            return Step::Out(from, to);
-        }
         let flow = self.rng.random_range(0..self.flows.len().max(1));
         let flow = self.flows.iter().nth(flow).map(|(flow, port)| (*flow, *port));
-        match (chance, flow, self.rule.ports) {
-            (45..65, Some(((_, remote), port)), _) => Step::In(remote, port),
-            (65..82, Some((_, port)), Ports::Wide | Ports::Range(_)) => Step::In(to, port),
+        let way = match (chance, flow, self.rule.ports) {
+            (45..65, Some(((_, remote), port)), _) => Way::In(remote, port),
+            (65..82, Some((_, port)), Ports::Wide | Ports::Range(_)) => Way::In(to, port),
             (65..97, _, Ports::Few(range)) => self.early_into(range, from, to),
             (82..97, _, _) => {
                 let port = self.internal[from].port;
-                Step::In(to, Port { kernel: port, ours: port })
+                Way::In(to, Port { kernel: port, ours: port })
             }
-            (97.., Some((_, port)), _) => Step::Around(from, port),
-            _ => Step::Out(from, to),
+            (97.., Some((_, port)), _) => return Step::Around(from, port),
+            _ => Way::Out(from, to),
+        };
+        match self.rng.random_range(0..100) {
+            0..12 => Step::Cut(way, Shape::draw(&mut self.rng)),
+            12..14 => self.lacking.take().map_or(Step::Whole(way), Step::Late),
+            _ => Step::Whole(way),
         }
     }
 
     /// Where few ports are drawn from, nobody can tell which of them the other side would have drawn: only a remote
     /// that nothing was sent to may try one.
-    fn early_into(&mut self, range: PortRange, from: usize, to: usize) -> Step {
+    fn early_into(&mut self, range: PortRange, from: usize, to: usize) -> Way {
         if self.flows.keys().any(|(_, remote)| *remote == to) || self.rng.random_bool(0.5) {
-            return Step::Out(from, to);
+            return Way::Out(from, to);
         }
         let port = self.rng.random_range(range.first..=range.last);
-        Step::In(to, Port { kernel: port, ours: port })
+        Way::In(to, Port { kernel: port, ours: port })
     }
 
     /// The fate of a packet, if both agree; `None` if they disagree by coincidence.
-    fn send_out(&mut self, from: usize, to: usize) -> Option<Fate> {
-        let (source, remote) = (self.internal[from], self.remotes[to]);
-        let arrivals = self.testbed.send_out(from, remote);
-        let kernel = self.fate(&arrivals, |bed| &bed.remotes);
-        let mut datagram = Datagram::udp(source, remote, Default::default());
-        let ours = match self.nat.outbound(Timestamp::ZERO, &mut datagram) {
-            Outcome::Outside(_) => Some((remote, datagram.source_endpoint().unwrap())),
-            Outcome::Inside(_) | Outcome::Drop(_) | Outcome::Held(_) => None,
+    fn send(&mut self, way: Way) -> Option<Fate> {
+        let (source, [for_kernel, for_us]) = self.ends(way);
+        let arrivals = match way {
+            Way::Out(from, _) => self.testbed.send_out(from, for_kernel),
+            Way::In(from, _) => self.testbed.send_in(from, for_kernel),
         };
-        self.tell("out", source, remote, kernel, ours);
+        let mut datagram = Datagram::udp(source, for_us, Default::default());
+        let outcome = match way {
+            Way::Out(..) => self.nat.outbound(Timestamp::ZERO, &mut datagram),
+            Way::In(..) => self.nat.inbound(Timestamp::ZERO, &mut datagram),
+        };
+        let passed = match (way, outcome) {
+            (Way::Out(..), Outcome::Outside(_)) | (Way::In(..), Outcome::Inside(_)) => Some(datagram),
+            _ => None,
+        };
+        self.judge("whole", way, &arrivals, passed.as_ref())
+    }
+
+    fn send_cut(&mut self, way: Way, shape: Shape) -> Option<Fate> {
+        let number = self.testbed.number();
+        let (source, destinations) = self.ends(way);
+        let [kernel, ours] = destinations.map(|to| shape.pieces(source, to, number));
+        // What a port out of few is to the other side, may have changed by the time that the rest comes.
+        let stays = !matches!((self.rule.ports, way), (Ports::Few(_), Way::In(..)));
+        if let Some((kernel, ours)) = kernel.rest().zip(ours.rest()).filter(|_| stays) {
+            self.lacking = Some(Box::new(Lacking { way, number, kernel, ours }));
+        }
+        self.send_pieces(&format!("{shape:?}"), Lacking { way, number, kernel, ours })
+    }
+
+    fn send_pieces(&mut self, what: &str, Lacking { way, number, kernel, ours }: Lacking) -> Option<Fate> {
+        let arrivals = match way {
+            Way::Out(..) => self.testbed.send_pieces_out(number, &kernel.octets()),
+            Way::In(..) => self.testbed.send_pieces_in(number, &kernel.octets()),
+        };
+        let passed = ours.pass(&mut self.nat, way);
+        self.judge(what, way, &arrivals, passed.as_ref())
+    }
+
+    /// Where a packet comes from, and what it is sent to in the kernel and by us.
+    fn ends(&self, way: Way) -> (Endpoint, [Endpoint; 2]) {
+        match way {
+            Way::Out(from, to) => (self.internal[from], [self.remotes[to]; 2]),
+            Way::In(from, Port { kernel, ours }) => {
+                (self.remotes[from], [kernel, ours].map(|port| at(EXTERNAL, port)))
+            }
+        }
+    }
+
+    /// Compares what arrived with what passed.
+    fn judge(
+        &mut self,
+        what: &str,
+        way: Way,
+        arrivals: &[Arrival],
+        passed: Option<&Datagram>,
+    ) -> Option<Fate> {
+        let ours = passed
+            .map(|datagram| (datagram.destination_endpoint().unwrap(), datagram.source_endpoint().unwrap()));
+        let (source, [destination, _]) = self.ends(way);
+        match way {
+            Way::Out(from, to) => {
+                let kernel = self.fate(arrivals, |bed| &bed.remotes);
+                self.tell(&format!("out, {what},"), source, destination, kernel, ours);
+                self.judge_out(from, to, kernel, ours)
+            }
+            Way::In(..) => {
+                let kernel = self.fate(arrivals, |bed| &bed.internal);
+                self.tell(&format!("in, {what},"), source, destination, kernel, ours);
+                self.expect(kernel == ours);
+                Some(kernel)
+            }
+        }
+    }
+
+    fn judge_out(&mut self, from: usize, to: usize, kernel: Fate, ours: Fate) -> Option<Fate> {
         let (Some((kernel_receiver, kernel_source)), Some((receiver, our_source))) = (kernel, ours) else {
             self.expect(kernel.is_none() && ours.is_none());
             return Some(None);
@@ -197,20 +284,6 @@ impl<'a> Episode<'a> {
         }
         let own = self.internal[from].port;
         self.newest.get(&from).copied().into_iter().chain([Port { kernel: own, ours: own }]).collect()
-    }
-
-    fn send_in(&mut self, from: usize, port: Port) -> Option<Fate> {
-        let remote = self.remotes[from];
-        let arrivals = self.testbed.send_in(from, at(EXTERNAL, port.kernel));
-        let kernel = self.fate(&arrivals, |bed| &bed.internal);
-        let mut datagram = Datagram::udp(remote, at(EXTERNAL, port.ours), Default::default());
-        let ours = match self.nat.inbound(Timestamp::ZERO, &mut datagram) {
-            Outcome::Inside(_) => Some((datagram.destination_endpoint().unwrap(), remote)),
-            Outcome::Outside(_) | Outcome::Drop(_) | Outcome::Held(_) => None,
-        };
-        self.tell("in", remote, at(EXTERNAL, port.kernel), kernel, ours);
-        self.expect(kernel == ours);
-        Some(kernel)
     }
 
     fn send_around(&mut self, from: usize, port: Port) -> Option<Fate> {
@@ -267,11 +340,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { packets, delivered, episodes, drawn, coincidences } = self;
+        let Self { packets, delivered, episodes, in_fragments, drawn, coincidences } = self;
         write!(
             f,
-            "{packets} packets, {delivered} delivered, in {episodes} episodes; {drawn} ports drawn at random, \
-             {coincidences} episodes cut short by a coincidence"
+            "{packets} packets, {delivered} delivered, {in_fragments} of them in fragments, in {episodes} episodes; \
+             {drawn} ports drawn at random, {coincidences} episodes cut short by a coincidence"
         )
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Each rule gets a router in a network namespace, with hosts on one side and remotes on the other. One packet at a
 //! time goes through the kernel and through [`Nat`](natbed_nat::Nat), and who receives it from where must be the same,
-//! up to the naming of ports that either chose at random. All this needs Linux, root, iproute2, nftables and taskset;
+//! up to the naming of ports that either chose at random. Some go in fragments, in and out of order, and not all of
+//! those whole. All this needs Linux, root, iproute2, nftables and taskset;
 //! without them the tests say so and pass, unless `NATBED_KERNEL_PACKETS`, the number of packets for each rule, is
 //! set.
 
 mod episode;
 mod names;
+mod pieces;
 mod testbed;
 mod worker;
 

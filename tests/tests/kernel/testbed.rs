@@ -81,18 +81,38 @@ impl Testbed {
         self.outside.open(remotes);
     }
 
+    /// A number that no packet carries yet.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.sent += 1;
+        self.sent
+    }
+
     /// Sends a packet from an internal socket; returns what the remotes got.
     pub(crate) fn send_out(&mut self, socket: usize, to: Endpoint) -> Vec<Arrival> {
-        self.sent += 1;
-        self.inside.send(socket, to, OUTSIDE_MARKER, self.sent);
-        self.settled(|bed| &mut bed.outside)
+        let number = self.number();
+        self.inside.send(socket, to, OUTSIDE_MARKER, number);
+        self.settled(number, |bed| &mut bed.outside)
     }
 
     /// Sends a packet from a remote; returns what the internal sockets got.
     pub(crate) fn send_in(&mut self, socket: usize, to: Endpoint) -> Vec<Arrival> {
+        let number = self.number();
+        self.outside.send(socket, to, self.inward, number);
+        self.settled(number, |bed| &mut bed.inside)
+    }
+
+    /// Sends the octets of packets from inside, the pieces of one with `number`; returns what the remotes got.
+    pub(crate) fn send_pieces_out(&mut self, number: u64, pieces: &[Vec<u8>]) -> Vec<Arrival> {
         self.sent += 1;
-        self.outside.send(socket, to, self.inward, self.sent);
-        self.settled(|bed| &mut bed.inside)
+        self.inside.send_raw(pieces, OUTSIDE_MARKER, self.sent);
+        self.settled(number, |bed| &mut bed.outside)
+    }
+
+    /// Sends the octets of packets from outside, the pieces of one with `number`; returns what the internal sockets got.
+    pub(crate) fn send_pieces_in(&mut self, number: u64, pieces: &[Vec<u8>]) -> Vec<Arrival> {
+        self.sent += 1;
+        self.outside.send_raw(pieces, self.inward, self.sent);
+        self.settled(number, |bed| &mut bed.inside)
     }
 
     /// What has arrived where nothing should have.
@@ -105,8 +125,7 @@ impl Testbed {
         strays
     }
 
-    fn settled(&mut self, receiver: fn(&mut Self) -> &mut Worker) -> Vec<Arrival> {
-        let number = self.sent;
+    fn settled(&mut self, number: u64, receiver: fn(&mut Self) -> &mut Worker) -> Vec<Arrival> {
         let arrivals = self.arrived(receiver);
         assert!(arrivals.iter().all(|arrival| arrival.number == number), "late, or astray: {arrivals:?}");
         arrivals

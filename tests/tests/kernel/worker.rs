@@ -1,17 +1,21 @@
 //! A process that sends and receives inside one namespace, told what to do line by line.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use natbed_packet::Endpoint;
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// The variable that makes this test binary a worker; its value is the endpoint of its marker socket.
 const ROLE: &str = "NATBED_KERNEL_WORKER";
 
 /// The name of the test that serves as the worker's program.
 const PROGRAM: &str = "worker_program";
+
+/// The protocol of a raw socket whose packets bring their own IP headers (raw(7)).
+const IPPROTO_RAW: i32 = 255;
 
 /// The reply when no marker came.
 const LATE: &str = "late";
@@ -61,6 +65,13 @@ impl Worker {
     /// Sends `number` from a socket, and after it a marker along a path that is known to be open.
     pub(crate) fn send(&mut self, socket: usize, to: Endpoint, marker_to: Endpoint, number: u64) {
         self.command(&format!("send {socket} {to} {number}\nmark {marker_to} {number}\n"));
+    }
+
+    /// Sends the octets of whole packets, and after them a marker.
+    pub(crate) fn send_raw(&mut self, packets: &[Vec<u8>], marker_to: Endpoint, number: u64) {
+        let octets = |packet: &Vec<u8>| packet.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let raw: String = packets.iter().map(|packet| format!("raw {}\n", octets(packet))).collect();
+        self.command(&format!("{raw}mark {marker_to} {number}\n"));
     }
 
     /// Sends a marker.
@@ -117,6 +128,7 @@ pub(crate) fn serve_if_worker() {
 fn serve(marker: SocketAddr) -> io::Result<()> {
     let marker = UdpSocket::bind(marker)?;
     marker.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(IPPROTO_RAW)))?;
     let mut sockets = Vec::new();
     reply("\nready")?;
     for line in io::stdin().lines() {
@@ -130,6 +142,7 @@ fn serve(marker: SocketAddr) -> io::Result<()> {
             ["send", socket, to, number] => {
                 send(&sockets[socket.parse::<usize>().unwrap()], to, number)?;
             }
+            ["raw", packet] => send_raw(&raw, packet)?,
             ["mark", to, number] => send(&marker, to, number)?,
             ["wait", number] => {
                 let Some(source) = await_marker(&marker, number)? else {
@@ -160,6 +173,14 @@ fn send(socket: &UdpSocket, to: &str, number: &str) -> io::Result<()> {
     socket.send_to(number.as_bytes(), to).map(drop)
 }
 
+/// Sends a packet that is there from its IP header on, in hexadecimal.
+fn send_raw(socket: &Socket, packet: &str) -> io::Result<()> {
+    let octet = |at: usize| u8::from_str_radix(&packet[at..at + 2], 16).unwrap();
+    let packet: Vec<u8> = (0..packet.len()).step_by(2).map(octet).collect();
+    let destination = Ipv4Addr::new(packet[16], packet[17], packet[18], packet[19]);
+    socket.send_to(&packet, &SocketAddr::from((destination, 0)).into()).map(drop)
+}
+
 fn await_marker(marker: &UdpSocket, number: &str) -> io::Result<Option<SocketAddr>> {
     while let Some((source, received)) = receive(marker)? {
         if received == number {
@@ -169,11 +190,15 @@ fn await_marker(marker: &UdpSocket, number: &str) -> io::Result<Option<SocketAdd
     Ok(None)
 }
 
-/// The next packet; `None` if there is none, or none for as long as the socket waits.
+/// Source and number of the next packet; `None` if there is none, or none for as long as the socket waits.
 fn receive(socket: &UdpSocket) -> io::Result<Option<(SocketAddr, String)>> {
-    let mut packet = [0; 32];
+    let mut packet = [0; 8192];
     match socket.recv_from(&mut packet) {
-        Ok((length, source)) => Ok(Some((source, String::from_utf8_lossy(&packet[..length]).into_owned()))),
+        Ok((length, source)) => {
+            let text = String::from_utf8_lossy(&packet[..length]);
+            let number = text.split(' ').next().unwrap_or_default();
+            Ok(Some((source, number.to_owned())))
+        }
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }
