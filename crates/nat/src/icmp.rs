@@ -99,6 +99,7 @@ impl<A: Address> Translator<A> {
             _ => entry,
         };
         match entry {
+            Some(slot) if self.table.record(slot).is_held() => Err((DropReason::NoMapping, None)),
             Some(slot) if !self.table.is_mapping(slot) => Err((DropReason::NoMapping, entry)),
             Some(slot) if has_sent(slot) => Ok(slot),
             Some(_) => Err((DropReason::Filtered, entry)),

@@ -285,6 +285,17 @@ fn rfc6888_req8_held_ports_outlast_a_reboot() {
     assert_eq!(nat.wait(1).out(ALICE, SERVER).expect("a port").port, 5000);
 }
 
+/// Which one it is depends on how often the NAT was woken while several ended at once.
+#[test]
+fn an_error_about_a_packet_from_a_held_port_names_no_entry() {
+    let mut nat = Bench::new(Behavior { port_hold: Duration::from_secs(120), ..base() });
+    let mut sent = Datagram::udp(ALICE, SERVER, Bytes::new());
+    reason(nat.nat.outbound(nat.now, &mut sent)).expect("a port");
+    let mut error = error_about(&sent, STRANGER.ip, sent.source);
+    nat.wait(300);
+    assert_eq!(nat.nat.inbound(nat.now, &mut error), Outcome::Drop(DropReason::NoMapping.into()));
+}
+
 #[test]
 fn rfc6888_req8_a_range_of_held_ports_is_exhausted_until_they_are_free() {
     let behavior = Behavior {
