@@ -1,6 +1,6 @@
-//! Packets of the three protocols, for the model.
+//! Packets of the three protocols, whole and in pieces, for the model.
 
-use natbed_packet::{IcmpQuery, QuotedTransport, TcpFlags, TcpSegment};
+use natbed_packet::{IcmpQuery, QuotedTransport, TcpFlags, TcpSegment, fragment};
 
 use super::*;
 
@@ -16,6 +16,28 @@ pub(super) enum Kind {
     Query {
         reply: bool,
     },
+}
+
+/// A packet, or a piece of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Packet {
+    pub(super) kind: Kind,
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
+    /// Whether it comes from inside.
+    pub(super) out: bool,
+    /// Whether it is no piece.
+    pub(super) whole: bool,
+}
+
+/// A piece of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Piece {
+    First,
+    /// A first one that is too small for the header.
+    Short,
+    /// One after it, by its offset.
+    Later(u16),
 }
 
 const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false };
@@ -34,6 +56,14 @@ pub(super) fn kinds() -> impl Strategy<Value = Kind> {
         3 => Just(Kind::Udp),
         4 => segments(),
         2 => any::<bool>().prop_map(|reply| Kind::Query { reply }),
+    ]
+}
+
+pub(super) fn pieces() -> impl Strategy<Value = Piece> {
+    prop_oneof![
+        4 => Just(Piece::First),
+        5 => (1u16..4).prop_map(Piece::Later),
+        1 => Just(Piece::Short),
     ]
 }
 
@@ -72,40 +102,84 @@ impl Kind {
     }
 }
 
-/// A packet that goes `out` or comes in.
-pub(super) fn packet(kind: Kind, from: Endpoint, to: Endpoint, out: bool) -> Datagram {
-    match kind {
-        Kind::Udp => Datagram::udp(from, to, Bytes::new()),
-        Kind::Segment { flags, stale } => {
-            let sequence = match (stale, flags.syn) {
-                (true, _) => 1000,
-                (false, true) => u32::MAX,
-                (false, false) => 0,
-            };
-            let (source_port, destination_port) = (from.port, to.port);
-            let (acknowledgment, window, payload) = (0, 10, Bytes::new());
-            let segment = TcpSegment {
-                source_port,
-                destination_port,
-                sequence,
-                acknowledgment,
-                flags,
-                window,
-                payload,
-            };
-            Datagram::new(from.ip, to.ip, Transport::Tcp(segment))
+impl Packet {
+    pub(super) fn datagram(self) -> Datagram {
+        let Self { kind, from, to, out, .. } = self;
+        match kind {
+            Kind::Udp => Datagram::udp(from, to, Bytes::new()),
+            Kind::Segment { flags, stale } => {
+                let sequence = match (stale, flags.syn) {
+                    (true, _) => 1000,
+                    (false, true) => u32::MAX,
+                    (false, false) => 0,
+                };
+                let (source_port, destination_port) = (from.port, to.port);
+                let (acknowledgment, window, payload) = (0, 10, Bytes::new());
+                let segment = TcpSegment {
+                    source_port,
+                    destination_port,
+                    sequence,
+                    acknowledgment,
+                    flags,
+                    window,
+                    payload,
+                };
+                Datagram::new(from.ip, to.ip, Transport::Tcp(segment))
+            }
+            Kind::Query { reply } => {
+                let identifier = if out { from.port } else { to.port };
+                let query = IcmpQuery { reply, identifier, sequence: 0, payload: Bytes::new() };
+                Datagram::new(from.ip, to.ip, Transport::Icmp(Icmp::Query(query)))
+            }
         }
-        Kind::Query { reply } => {
-            let identifier = if out { from.port } else { to.port };
-            let query = IcmpQuery { reply, identifier, sequence: 0, payload: Bytes::new() };
-            Datagram::new(from.ip, to.ip, Transport::Icmp(Icmp::Query(query)))
+    }
+
+    /// A fragment of it.
+    pub(super) fn cut(self, identification: u16, piece: Piece) -> Datagram {
+        let whole = self.datagram();
+        let (protocol, header) = header(&whole.transport);
+        let (fragment_offset, payload) = match piece {
+            Piece::First => (0, header),
+            Piece::Short => (0, header[..4].to_vec()),
+            Piece::Later(offset) => (3 * offset, vec![7; 24]),
+        };
+        Datagram {
+            identification,
+            dont_fragment: false,
+            more_fragments: fragment_offset < 9,
+            fragment_offset,
+            transport: Transport::Fragment { protocol, payload: payload.into() },
+            ..whole
         }
     }
 }
 
-/// Source and destination of a packet that went `out` or came in.
+/// The protocol number of a packet without data, and 24 octets that begin with its header.
+fn header(transport: &Transport) -> (u8, Vec<u8>) {
+    let words = |words: &[u16]| words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    let (protocol, mut octets): (u8, Vec<u8>) = match transport {
+        Transport::Udp(udp) => (17, words(&[udp.source_port, udp.destination_port, 72, 0x1234])),
+        Transport::Tcp(tcp) => {
+            let ports = words(&[tcp.source_port, tcp.destination_port]);
+            let flags = [tcp.flags.fin, tcp.flags.syn, tcp.flags.rst, tcp.flags.psh, tcp.flags.ack];
+            let flags = flags.iter().zip(0..).map(|(flag, bit)| u16::from(*flag) << bit).sum::<u16>();
+            let numbers = [tcp.sequence.to_be_bytes(), tcp.acknowledgment.to_be_bytes()].concat();
+            (6, [ports, numbers, words(&[5 << 12 | flags, tcp.window, 0x1234, 0])].concat())
+        }
+        Transport::Icmp(Icmp::Query(query)) => {
+            let kind = if query.reply { 0 } else { 8 << 8 };
+            (1, words(&[kind, 0x1234, query.identifier, query.sequence]))
+        }
+        Transport::Icmp(Icmp::Error(_)) | Transport::Fragment { .. } => unreachable!("no packet of a kind"),
+    };
+    octets.resize(24, 7);
+    (protocol, octets)
+}
+
+/// Source and destination that a packet which went `out` or came in shows.
 pub(super) fn ends(packet: &Datagram, out: bool) -> (Endpoint, Endpoint) {
-    let (source, destination) = match &packet.transport {
+    let transport = fragment::header(packet).unwrap_or_else(|| packet.transport.clone());
+    let (source, destination) = match &transport {
         Transport::Icmp(Icmp::Query(query)) if out => (query.identifier, 0),
         Transport::Icmp(Icmp::Query(query)) => (0, query.identifier),
         other => other.ports().expect("ports"),
@@ -113,10 +187,12 @@ pub(super) fn ends(packet: &Datagram, out: bool) -> (Endpoint, Endpoint) {
     (Endpoint::new(packet.source, source), Endpoint::new(packet.destination, destination))
 }
 
-/// The source of a quoted packet that went out.
-pub(super) fn quoted_source(quoted: &Quoted) -> Endpoint {
-    match quoted.transport {
-        QuotedTransport::IcmpQuery { identifier, .. } => Endpoint::new(quoted.source, identifier),
-        _ => quoted.source_endpoint().expect("ports"),
-    }
+/// Source and destination of a quoted packet, which a NAT last saw on its way out or in.
+pub(super) fn quoted_ends(quoted: &Quoted, out: bool) -> (Endpoint, Endpoint) {
+    let (source, destination) = match quoted.transport {
+        QuotedTransport::IcmpQuery { identifier, .. } if out => (identifier, 0),
+        QuotedTransport::IcmpQuery { identifier, .. } => (0, identifier),
+        transport => transport.ports().expect("ports"),
+    };
+    (Endpoint::new(quoted.source, source), Endpoint::new(quoted.destination, destination))
 }

@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use natbed_packet::{Endpoint, Protocol, Timestamp};
+use natbed_packet::{Endpoint, IcmpErrorKind, Protocol, Timestamp};
 
 use super::connection::Connection;
-use super::kind::Kind;
-use super::{RANGE, remote};
+use super::fragments::Fragments;
+use super::kind::{Kind, Packet};
+use super::syns::Syns;
+use super::{is_inside, remote};
 use crate::behavior::{
-    Behavior, FilterScope, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Refresh, ReplyMapping,
-    Unsolicited,
+    self, Behavior, FilterScope, Filtering, Hairpinning, Mapping, OnFull, Refresh, ReplyMapping, Unsolicited,
 };
 use crate::{DropReason, Nat, Remote};
 
@@ -48,11 +49,39 @@ pub(super) struct Model {
     pub(super) opened: Vec<(IpAddr, u64)>,
     pub(super) serial: usize,
     pub(super) now: u64,
+    /// The port that was chosen last for each protocol.
+    pub(super) cursors: [Option<u16>; 3],
+    pub(super) fragments: Fragments,
+    pub(super) syns: Syns,
 }
 
-pub(super) type Passed = Result<(Endpoint, Endpoint, bool), DropReason>;
+/// Why a packet is dropped, and the ICMP error that says so to its sender.
+pub(super) type Refusal = (DropReason, Option<IcmpErrorKind>);
+
+/// A packet's ends as they are to be, and whether it goes inside.
+pub(super) type Passed = Result<(Endpoint, Endpoint, bool), Refusal>;
 
 impl Model {
+    pub(super) fn new(behavior: &Behavior, pool: Vec<IpAddr>) -> Self {
+        Self {
+            behavior: behavior.clone(),
+            pool,
+            entries: Vec::new(),
+            sessions: Vec::new(),
+            connections: Vec::new(),
+            opened: Vec::new(),
+            serial: 0,
+            now: 0,
+            cursors: [None; 3],
+            fragments: Fragments::default(),
+            syns: Syns::default(),
+        }
+    }
+
+    pub(super) fn is_firewall(&self) -> bool {
+        self.behavior.kind == behavior::Kind::Firewall
+    }
+
     pub(super) fn nanos(duration: Duration) -> u64 {
         u64::try_from(duration.as_nanos()).expect("short")
     }
@@ -68,8 +97,10 @@ impl Model {
         (Self::nanos(first), Self::nanos(full))
     }
 
-    fn same_key(&self, one: Endpoint, other: Endpoint) -> bool {
+    /// A firewall's entries are as fine as its filter.
+    pub(super) fn same_key(&self, one: Endpoint, other: Endpoint) -> bool {
         match self.behavior.mapping {
+            _ if self.is_firewall() => self.same_filter(one, other),
             Mapping::EndpointIndependent => true,
             Mapping::AddressDependent => one.ip == other.ip,
             Mapping::AddressAndPortDependent => one == other,
@@ -98,7 +129,7 @@ impl Model {
     /// Keeps the port of a mapping taken after its deadline.
     fn hold(&mut self, mut entry: Entry) {
         entry.deadline += Self::nanos(self.behavior.port_hold);
-        if self.now < entry.deadline {
+        if self.now < entry.deadline && !self.is_firewall() {
             self.serial += 1;
             self.entries.push(Entry { held: true, serial: self.serial, ..entry });
         }
@@ -109,6 +140,7 @@ impl Model {
             entry.deadline = if entry.held { entry.deadline } else { self.now };
         }
         self.advance(self.now);
+        (self.cursors, self.syns) = Default::default();
     }
 
     pub(super) fn lets_in(&self, entry: &Entry, from: Endpoint) -> bool {
@@ -121,10 +153,35 @@ impl Model {
         };
         permits(entry)
             || (self.behavior.filter_scope == FilterScope::Endpoint
+                && !self.is_firewall()
                 && self.entries.iter().filter(siblings).any(permits))
     }
 
-    fn place_for(&self, protocol: Protocol, from: Endpoint, to: Endpoint) -> Option<usize> {
+    /// Whether packets between an entry's mapping and `remote` pass.
+    pub(super) fn has_reached(&self, entry: &Entry, remote: Endpoint) -> bool {
+        let connected = self.connected(entry.protocol, entry.internal, remote) == Some(entry.serial);
+        self.lets_in(entry, remote) || connected
+    }
+
+    /// The external endpoints through which `remote` may have reached `internal`.
+    pub(super) fn externals_reached(
+        &self,
+        protocol: Protocol,
+        internal: Endpoint,
+        remote: Endpoint,
+    ) -> Vec<Endpoint> {
+        let own = self.place_for(protocol, internal, remote).map(|place| &self.entries[place]);
+        if let Some(own) = own.filter(|own| self.has_reached(own, remote)) {
+            return vec![own.external];
+        }
+        let its = self
+            .entries
+            .iter()
+            .filter(|entry| entry.leads() && (entry.protocol, entry.internal) == (protocol, internal));
+        its.filter(|entry| self.has_reached(entry, remote)).map(|entry| entry.external).collect()
+    }
+
+    pub(super) fn place_for(&self, protocol: Protocol, from: Endpoint, to: Endpoint) -> Option<usize> {
         let session = self.sessions.iter().find(|known| (known.0, known.1, known.2) == (protocol, from, to));
         let known = session.map(|session| session.3).or_else(|| self.connected(protocol, from, to));
         if let Some(serial) = known {
@@ -139,11 +196,9 @@ impl Model {
     /// `chosen` is the external endpoint that the engine gave.
     fn send(
         &mut self,
-        kind: Kind,
-        from: Endpoint,
-        to: Endpoint,
+        Packet { kind, from, to, .. }: Packet,
         chosen: Option<Endpoint>,
-    ) -> Result<usize, DropReason> {
+    ) -> Result<usize, Refusal> {
         let protocol = kind.protocol();
         let ends = self.behavior.filter_timeout.map_or(u64::MAX, |timeout| self.now + Self::nanos(timeout));
         let (first, full) = self.timeouts(protocol);
@@ -155,10 +210,12 @@ impl Model {
                 }
                 place
             }
-            None if !kind.opens() => return Err(DropReason::Stray),
+            None if !kind.opens() => return Err((DropReason::Stray, None)),
             None => {
-                self.check_limits(protocol, from)?;
-                let external = self.check_choice(protocol, from, to, chosen)?;
+                let reply = self.reply_when_full();
+                let refuse = |reason| (reason, reply);
+                self.check_limits(protocol, from).map_err(refuse)?;
+                let external = self.check_choice((protocol, from, to), chosen).map_err(refuse)?;
                 self.opened.push((from.ip, self.now));
                 self.add(protocol, (from, external, to), false);
                 self.entries.len() - 1
@@ -168,6 +225,7 @@ impl Model {
             self.track(place, to, kind, true);
         }
         if kind.opens() {
+            self.syns.forget(kind, to, self.entries[place].external);
             let sent_to = &mut self.entries[place].sent_to;
             sent_to.retain(|(known, _)| *known != to);
             sent_to.push((to, ends));
@@ -202,7 +260,7 @@ impl Model {
             .is_some_and(|max| self.entries.iter().filter(|entry| !entry.held).count() >= max as usize)
     }
 
-    fn of_host(&self, ip: IpAddr) -> impl Iterator<Item = &Entry> {
+    pub(super) fn of_host(&self, ip: IpAddr) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.leads() && entry.internal.ip == ip)
     }
 
@@ -235,73 +293,10 @@ impl Model {
         tokens < second
     }
 
-    fn block_of(&self, port: u16) -> Option<u16> {
-        self.behavior.port_block.map(|size| (port - RANGE.first) / size)
-    }
-
-    /// Whether a mapping from `from` to `to` may have `external`.
-    fn may_have(&self, protocol: Protocol, from: Endpoint, to: Endpoint, external: Endpoint) -> bool {
-        let taken = self.entries.iter().any(|entry| {
-            let here = (entry.protocol, entry.external) == (protocol, external);
-            here && (!self.behavior.port_overloading || self.same_key(entry.first, to))
-        });
-        let parity = !self.behavior.port_parity || external.port % 2 == from.port % 2;
-        let half = !self.behavior.port_range_preservation
-            || protocol == Protocol::Icmp
-            || (external.port < 1024) == (from.port < 1024);
-        let pinned = self.behavior.pooling == Pooling::Paired || self.behavior.port_block.is_some();
-        let address = !pinned || self.of_host(from.ip).all(|entry| entry.external.ip == external.ip);
-        let block = self.block_of(external.port);
-        let own_block = self.of_host(from.ip).all(|entry| self.block_of(entry.external.port) == block);
-        let others_block =
-            block.is_some()
-                && self.entries.iter().filter(|entry| entry.leads() && entry.internal.ip != from.ip).any(
-                    |entry| entry.external.ip == external.ip && self.block_of(entry.external.port) == block,
-                );
-        let whole_block = self.behavior.port_block.is_none_or(|size| block < Some(16 / size));
-        !taken && parity && half && address && own_block && !others_block && whole_block
-    }
-
-    fn check_choice(
-        &self,
-        protocol: Protocol,
-        from: Endpoint,
-        to: Endpoint,
-        chosen: Option<Endpoint>,
-    ) -> Result<Endpoint, DropReason> {
-        let all =
-            self.pool.iter().flat_map(|ip| (RANGE.first..=RANGE.last).map(|port| Endpoint::new(*ip, port)));
-        if !all.into_iter().any(|external| self.may_have(protocol, from, to, external)) {
-            return Err(DropReason::PortsExhausted);
-        }
-        let chosen = chosen.expect("the engine has a port, as there is one");
-        assert!(self.may_have(protocol, from, to, chosen), "{chosen} for {from} to {to}");
-        let own = Endpoint::new(chosen.ip, from.port);
-        let keeps = self.behavior.ports == PortAssignment::Preserve;
-        let its = self
-            .entries
-            .iter()
-            .filter(|entry| entry.leads() && (entry.protocol, entry.internal) == (protocol, from));
-        let newest = its.max_by_key(|entry| entry.serial).map(|entry| entry.external);
-        let shared = newest.filter(|newest| {
-            let here = self.behavior.port_overloading && newest.ip == chosen.ip;
-            here && self.may_have(protocol, from, to, *newest)
-        });
-        if let Some(shared) = shared.filter(|_| keeps) {
-            assert_eq!(chosen, shared, "a port is shared where it is free");
-            return Ok(chosen);
-        }
-        let preserves = keeps && self.behavior.port_block.is_none();
-        if preserves && RANGE.contains(from.port) && self.may_have(protocol, from, to, own) {
-            assert_eq!(chosen, own, "a free port is preserved");
-        }
-        Ok(chosen)
-    }
-
     fn receive(&mut self, kind: Kind, from: Endpoint, to: Endpoint) -> Result<usize, DropReason> {
         let protocol = kind.protocol();
         let (first, full) = self.timeouts(protocol);
-        let overloads = self.behavior.port_overloading;
+        let by_remote = self.tells_remotes_apart();
         let here = |entry: &Entry| (entry.protocol, entry.external) == (protocol, to);
         let admits = |entry: &Entry| {
             let known = self.connections.iter().find(|c| (c.internal, c.remote) == (entry.internal, from));
@@ -311,7 +306,7 @@ impl Model {
         let exact = self
             .entries
             .iter()
-            .position(|entry| here(entry) && (!overloads || self.same_key(entry.first, from)));
+            .position(|entry| here(entry) && (!by_remote || self.same_key(entry.first, from)));
         let place = match exact {
             Some(place) if !self.entries[place].leads() => {
                 let entry = &self.entries[place];
@@ -321,6 +316,10 @@ impl Model {
                 return Err(DropReason::NoMapping);
             }
             Some(place) if admits(&self.entries[place]) => place,
+            None if self.is_firewall() && self.behavior.filtering == Filtering::EndpointIndependent => {
+                return Err(DropReason::NoMapping);
+            }
+            _ if self.is_firewall() => return Err(DropReason::Filtered),
             _ => {
                 let mapping = |entry: &Entry| here(entry) && entry.leads();
                 let other = self.entries.iter().position(|entry| mapping(entry) && admits(entry));
@@ -342,7 +341,7 @@ impl Model {
             entry.deadline = self.now + full;
         }
         let session = (protocol, entry.internal, from, entry.serial);
-        let inbound = self.behavior.reply_mapping == ReplyMapping::InboundSession;
+        let inbound = self.behavior.reply_mapping == ReplyMapping::InboundSession && !self.is_firewall();
         let same = |known: &(Protocol, Endpoint, Endpoint, usize)| {
             (known.0, known.1, known.2) == (session.0, session.1, session.2)
         };
@@ -352,45 +351,89 @@ impl Model {
         Ok(place)
     }
 
-    pub(super) fn outbound(
-        &mut self,
-        kind: Kind,
-        from: Endpoint,
-        to: Endpoint,
-        chosen: Option<Endpoint>,
-    ) -> Passed {
+    /// Whether a packet passes as it is. Fragments show no port.
+    pub(super) fn exempts(&self, Packet { from, to, out, whole, .. }: Packet) -> bool {
+        let (internal, remote) = if out { (from, to) } else { (to, from) };
+        let exempt = self.behavior.exempt.iter().any(|exempt| {
+            exempt.prefix.contains(remote.ip) && exempt.port.is_none_or(|port| whole && port == remote.port)
+        });
+        exempt && is_inside(internal.ip) && !is_inside(remote.ip) && !self.pool.contains(&remote.ip)
+    }
+
+    /// `chosen` is the external endpoint that the engine gave.
+    pub(super) fn outbound(&mut self, packet: Packet, chosen: Option<Endpoint>) -> Passed {
+        let Packet { kind, from, to, .. } = packet;
         let ours = self.pool.contains(&to.ip);
         if ours && self.behavior.hairpinning == Hairpinning::Off {
-            return Err(DropReason::HairpinOff);
+            return Err((DropReason::HairpinOff, None));
         }
         if ours && kind.protocol() == Protocol::Icmp {
-            return Err(DropReason::NoMapping);
+            return Err((DropReason::NoMapping, None));
         }
-        let sender = self.send(kind, from, to, chosen)?;
+        let sender = self.send(packet, chosen)?;
         let external = self.entries[sender].external;
         if !ours {
             return Ok((external, to, false));
         }
-        let receiver = self.receive(kind, external, to)?;
+        let receiver =
+            self.receive(kind, external, to).map_err(|reason| self.refuse(packet, external, reason))?;
         let internal = self.behavior.hairpinning == Hairpinning::InternalSource;
         Ok((if internal { from } else { external }, self.entries[receiver].internal, true))
     }
 
-    pub(super) fn inbound(&mut self, kind: Kind, from: Endpoint, to: Endpoint) -> Passed {
-        if !self.pool.contains(&to.ip) {
-            return Err(DropReason::NotForUs);
+    pub(super) fn inbound(&mut self, packet: Packet) -> Passed {
+        let Packet { kind, from, to, .. } = packet;
+        if is_inside(from.ip) || self.pool.contains(&from.ip) {
+            return Err((DropReason::SpoofedSource, None));
         }
-        let place = self.receive(kind, from, to).inspect_err(|_| {
+        if !self.is_firewall() && !self.pool.contains(&to.ip) {
+            return Err((DropReason::NotForUs, None));
+        }
+        let place = self.receive(kind, from, to).map_err(|reason| {
             let same = |entry: &Entry| {
                 (entry.protocol, entry.external) == (kind.protocol(), to)
-                    && (!self.behavior.port_overloading || self.same_key(entry.first, from))
+                    && (!self.tells_remotes_apart() || self.same_key(entry.first, from))
             };
             let takes = self.behavior.unsolicited == Unsolicited::CreatesState && kind.opens();
-            if takes && !self.entries.iter().any(same) && !self.is_full() {
+            let free = !self.is_firewall() && !self.entries.iter().any(same) && !self.is_full();
+            if takes && free {
                 self.add(kind.protocol(), (to, to, from), true);
             }
+            self.refuse(packet, from, reason)
         })?;
         Ok((from, self.entries[place].internal, true))
+    }
+
+    /// Whether the remote says which of several entries at one external endpoint is meant.
+    fn tells_remotes_apart(&self) -> bool {
+        self.behavior.port_overloading || self.is_firewall()
+    }
+
+    /// What a packet is told that nothing lets in, and that `remote` is seen to send. A SYN is told later.
+    fn refuse(&mut self, packet: Packet, remote: Endpoint, reason: DropReason) -> Refusal {
+        if self.behavior.unsolicited != Unsolicited::Icmp {
+            return (reason, None);
+        }
+        let error = match packet.kind {
+            Kind::Udp => Some(IcmpErrorKind::PortUnreachable),
+            Kind::Query { reply: false } => Some(IcmpErrorKind::HostUnreachable),
+            Kind::Query { reply: true } => None,
+            Kind::Segment { .. } => {
+                if packet.kind.opens() && packet.whole {
+                    self.syns.hold(self.now, remote, packet);
+                }
+                None
+            }
+        };
+        (reason, error)
+    }
+
+    fn reply_when_full(&self) -> Option<IcmpErrorKind> {
+        match self.behavior.on_full {
+            OnFull::Drop => None,
+            OnFull::Icmp => Some(IcmpErrorKind::HostUnreachable),
+            OnFull::IcmpProhibited => Some(IcmpErrorKind::AdministrativelyProhibited),
+        }
     }
 
     /// What a snapshot must show: endpoints, expiry, flags, and for each candidate remote whether it may send in.
@@ -423,7 +466,7 @@ impl Model {
                     entry.leads()
                         && (entry.protocol, entry.internal, entry.external)
                             == (view.protocol, view.internal, view.external)
-                        && (!self.behavior.port_overloading || shows(view.destination, entry.first))
+                        && shows(view.destination, entry.first)
                 })
                 .expect("the same entries");
             for from in (1..4).flat_map(|host| (0..3).map(move |port| remote((host, port)))) {
