@@ -8,7 +8,8 @@
 //!
 //! The interpreter shares with the simulation the words of [`natbed_nat::behavior`] and nothing else. What it leaves
 //! out: timeouts, limits and pools of addresses; hosts whose private addresses collide; conflicts over a preserved
-//! port, since agents bind ports of their own; destinations exempt from translation; IPv6; more than one socket a host.
+//! port, since agents bind ports of their own; IPv6; more than one socket a host. Of numbers it knows those alone that
+//! say what is exempt from translation: [`Pair::addresses`], and the port of the servers.
 //!
 //! Two axes let the order of packets decide, and [`Prediction::raced`] says so where it changes the outcome:
 //!
@@ -28,7 +29,9 @@ mod reason;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 pub use crate::outcome::Outcome;
 use natbed_nat::behavior::Behavior;
@@ -47,6 +50,8 @@ pub struct Pair {
     pub a: Site,
     /// The other side.
     pub b: Site,
+    /// The addresses that destinations exempt from translation are looked for among; the others are exempt nowhere.
+    pub addresses: BTreeMap<Ip, IpAddr>,
 }
 
 /// One host with the NATs of its own.

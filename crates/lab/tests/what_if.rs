@@ -208,6 +208,7 @@ fn a_carrier_without_hairpin_is_told_to_turn_packets_around() {
         shared: vec![Behavior { hairpinning, ..carrier.clone() }],
         a: Site::behind([home.clone()]),
         b: Site::behind([home.clone()]),
+        ..Pair::default()
     };
     assert_eq!(predict(&with(Hairpinning::Off)).outcome, Outcome::Relay);
     assert_eq!(predict(&with(Hairpinning::ExternalSource)).outcome, Outcome::Direct);
@@ -246,7 +247,7 @@ fn on_the_grid_exactly_those_single_changes_help_that_the_oracle_says_help() {
             let sides = [behavior(a), behavior(b)];
             let predicted = |sides: &[Behavior; 2]| {
                 let [a, b] = sides.clone().map(|behavior| Site::behind([behavior]));
-                predict(&Pair { shared: Vec::new(), a, b }).outcome
+                predict(&Pair { a, b, ..Pair::default() }).outcome
             };
             assert_eq!(found.outcome, predicted(&sides), "{a} {b}");
             for side in (0..2).filter(|_| found.outcome != Outcome::Direct) {

@@ -62,7 +62,7 @@ fn all_81_pairs_of_the_grid_equal_the_oracle_whatever_is_remembered_where() {
                 Site::behind([Behavior { filter_scope: *scope, reply_mapping: *reply, ..behavior }])
             };
             for (a, b, cell) in matrix.cells() {
-                let predicted = predict(&Pair { shared: Vec::new(), a: site(a), b: site(b) });
+                let predicted = predict(&Pair { a: site(a), b: site(b), ..Pair::default() });
                 assert_eq!(cell.outcome.as_str(), predicted.outcome.as_str(), "{a} to {b}, {overrides:?}");
             }
         }

@@ -1,10 +1,11 @@
 //! The simulation against the oracle, which shares nothing with it but the words for what a NAT does.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use natbed_lab::kit::{Case, Links};
-use natbed_lab::oracle::{Pair, Prediction, Site, predict};
+use natbed_lab::oracle::{self, Ip, Pair, Prediction, Side, Site, predict};
 use natbed_lab::outcome::Outcome;
 use natbed_lab::run::Connection;
 use natbed_lab::scenario::{Attachment, HoldState, HostId, NatId, Scenario, ServerKind};
@@ -30,11 +31,34 @@ pub(crate) fn prediction(scenario: &Scenario) -> Prediction {
             turn: asks(|kind| matches!(kind, ServerKind::Turn { .. })),
         }
     };
+    let own = [&from[shared..], &to[shared..]];
     predict(&Pair {
         shared: behavior(&from[..shared]),
-        a: site(connect.from, &from[shared..]),
-        b: site(connect.to, &to[shared..]),
+        a: site(connect.from, own[0]),
+        b: site(connect.to, own[1]),
+        addresses: addresses(scenario, &from[..shared], own),
     })
+}
+
+/// The addresses of hosts, servers and NATs.
+fn addresses(scenario: &Scenario, shared: &[NatId], own: [&[NatId]; 2]) -> BTreeMap<Ip, IpAddr> {
+    let connect = &scenario.connects[0];
+    let hosts = [(Side::A, connect.from), (Side::B, connect.to)];
+    let hosts = hosts.map(|(side, host)| (Ip::Host(side), scenario[host].interfaces[0].addresses[0]));
+    let servers = scenario.servers.iter().map(|server| match server.kind {
+        ServerKind::Stun => (Ip::Stun, server.addresses[0]),
+        ServerKind::Turn { .. } => (Ip::Turn, server.addresses[0]),
+    });
+    let named = |nats: &[NatId], name: &dyn Fn(usize) -> oracle::NatId| -> Vec<(Ip, IpAddr)> {
+        let places = nats.iter().enumerate();
+        places.map(|(at, nat)| (Ip::Nat(name(at)), scenario[*nat].addresses[0])).collect()
+    };
+    let nats = [
+        named(shared, &oracle::NatId::Shared),
+        named(own[0], &|at| oracle::NatId::Of(Side::A, at)),
+        named(own[1], &|at| oracle::NatId::Of(Side::B, at)),
+    ];
+    hosts.into_iter().chain(servers).chain(nats.into_iter().flatten()).collect()
 }
 
 /// The NATs that a host is behind, outermost first.

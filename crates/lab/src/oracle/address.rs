@@ -7,6 +7,9 @@ use natbed_nat::behavior::{Behavior, Kind};
 
 use super::{Pair, Side};
 
+/// The port that servers listen on.
+const SERVER_PORT: u16 = 3478;
+
 /// A transport address, named by how it comes about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
@@ -75,7 +78,7 @@ pub(super) type Realm = Option<NatId>;
 pub(super) enum Hop {
     /// Its destination is on this network.
     Here,
-    /// Through a firewall on this network, inward.
+    /// Through a firewall on this network, or a NAT that does not translate for all, inward.
     In(NatId),
     /// Through this network's NAT, outward.
     Out(NatId),
@@ -155,7 +158,41 @@ impl Pair {
         false
     }
 
-    /// Where a packet on network `realm` goes on its way to `to`. The addresses behind a NAT that translates are
+    /// Whether `address` is one of the external endpoints of a NAT.
+    pub(super) fn is_external_of(nat: NatId, address: &Address) -> bool {
+        matches!(address, Address::External(external) if external.nat == nat)
+    }
+
+    /// Whether a NAT translates nothing between `internal` and `remote` (RFC 6888 REQ-6).
+    pub(super) fn exempts(&self, nat: NatId, internal: &Address, remote: &Address) -> bool {
+        let known = self.addresses.get(&remote.ip()).filter(|_| self.translates(nat));
+        let port = matches!(remote, Address::Stun | Address::Turn).then_some(SERVER_PORT);
+        let exempt = known.is_some_and(|ip| {
+            let mut all = self.behavior(nat).exempt.iter();
+            all.any(|exempt| exempt.prefix.contains(*ip) && (exempt.port.is_none() || exempt.port == port))
+        });
+        let outside = !Self::is_external_of(nat, remote) && !self.is_inside(nat, remote);
+        exempt && outside && !self.is_unlisted(nat, internal)
+    }
+
+    /// Whether a static NAT has no address for `internal`, which a NAT inside of it has not translated.
+    pub(super) fn is_unlisted(&self, nat: NatId, internal: &Address) -> bool {
+        let mut below = self.home(internal).filter(|_| self.behavior(nat).kind == Kind::Static);
+        while let Some(at) = below.filter(|at| *at != nat) {
+            if self.translates(at) {
+                return true;
+            }
+            below = self.outside(at);
+        }
+        false
+    }
+
+    /// Whether a NAT has addresses of its own for what is inside.
+    pub(super) fn translates(&self, nat: NatId) -> bool {
+        matches!(self.behavior(nat).kind, Kind::Nat | Kind::Static)
+    }
+
+    /// Where a packet on network `realm` goes on its way to `to`. The addresses behind a NAT that translates for all are
     /// private: nobody outside has a route to them.
     pub(super) fn hop(&self, realm: Realm, to: &Address) -> Hop {
         let home = self.home(to);
@@ -165,8 +202,8 @@ impl Pair {
         let mut below = home;
         while let Some(nat) = below {
             if self.outside(nat) == realm {
-                let translates = matches!(self.behavior(nat).kind, Kind::Nat | Kind::Static);
-                return if translates { Hop::Nowhere } else { Hop::In(nat) };
+                let private = self.translates(nat) && self.behavior(nat).exempt.is_empty();
+                return if private { Hop::Nowhere } else { Hop::In(nat) };
             }
             below = self.outside(nat);
         }

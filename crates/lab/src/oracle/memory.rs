@@ -46,7 +46,7 @@ impl<'p> Memory<'p> {
         let mut flight = Flight { source: from.clone(), target: to.clone(), realm: self.pair.home(from) };
         loop {
             match self.pair.hop(flight.realm, &flight.target) {
-                Hop::Out(nat) if is_external_of(nat, to) => flight = self.hairpin(nat, &flight)?,
+                Hop::Out(nat) if Pair::is_external_of(nat, to) => flight = self.hairpin(nat, &flight)?,
                 Hop::Out(nat) => {
                     flight.source = self.outbound(nat, &flight.source, to)?;
                     flight.realm = self.pair.outside(nat);
@@ -91,11 +91,15 @@ impl<'p> Memory<'p> {
 
     /// The source of a packet after it has gone out through `nat`.
     fn outbound(&mut self, nat: NatId, source: &Address, to: &Address) -> Result<Address, Loss> {
+        if self.pair.exempts(nat, source, to) {
+            return Ok(source.clone());
+        }
         let behavior = self.pair.behavior(nat);
         let external = match behavior.kind {
             Kind::UdpBlocked | Kind::TcpOnly => return Err(Loss::UdpBlocked(nat)),
             Kind::None => return Ok(source.clone()),
             Kind::Firewall => source.clone(),
+            Kind::Static if self.pair.is_unlisted(nat, source) => return Err(Loss::Unlisted(nat)),
             Kind::Static => external(nat, source, Toward::Anyone),
             Kind::Nat => self.mapping(nat, source, to),
         };
@@ -124,6 +128,10 @@ impl<'p> Memory<'p> {
         if self.is_spoofed(nat, remote) {
             return Err(Loss::Spoofed(nat));
         }
+        if self.pair.translates(nat) && self.pair.is_inside(nat, target) {
+            let exempt = self.pair.exempts(nat, target, remote);
+            return if exempt { Ok(target.clone()) } else { Err(Loss::NotForUs(nat)) };
+        }
         let admitted = self.admit(nat, target, remote);
         let behavior = self.pair.behavior(nat);
         if admitted.is_err() && behavior.unsolicited == Unsolicited::CreatesState && shares_a_port(behavior) {
@@ -136,7 +144,7 @@ impl<'p> Memory<'p> {
     /// around with its internal source. A plain router does not look.
     fn is_spoofed(&self, nat: NatId, remote: &Address) -> bool {
         self.pair.behavior(nat).kind != Kind::None
-            && (is_external_of(nat, remote) || self.pair.is_inside(nat, remote))
+            && (Pair::is_external_of(nat, remote) || self.pair.is_inside(nat, remote))
     }
 
     /// The internal endpoint that a packet from `remote` to `target` reaches.
@@ -203,10 +211,6 @@ fn internal(nat: NatId, target: &Address) -> Address {
         Address::External(external) if external.nat == nat => external.internal.clone(),
         address => address.clone(),
     }
-}
-
-fn is_external_of(nat: NatId, address: &Address) -> bool {
-    matches!(address, Address::External(external) if external.nat == nat)
 }
 
 /// Whether the mappings of an internal endpoint toward different remotes all keep its own port, so that remotes see

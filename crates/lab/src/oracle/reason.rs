@@ -41,6 +41,10 @@ pub enum Loss {
     Filtered(NatId),
     /// A filter sees a source from inside come in from outside.
     Spoofed(NatId),
+    /// A NAT stands for addresses of its own alone, and this one is inside.
+    NotForUs(NatId),
+    /// A static NAT has no external address for its source, which a NAT inside has let out as it is.
+    Unlisted(NatId),
     /// A NAT does not turn packets to its own external address around.
     NoHairpin(NatId),
     /// The relayed address of this side has no permission for its source.
@@ -78,6 +82,8 @@ impl fmt::Display for Loss {
             Self::UdpBlocked(nat) => write!(f, "{nat} passes no UDP"),
             Self::Filtered(nat) => write!(f, "{nat} filters it"),
             Self::Spoofed(nat) => write!(f, "{nat} takes no packet from outside whose source is inside"),
+            Self::NotForUs(nat) => write!(f, "{nat} does not stand for the address"),
+            Self::Unlisted(nat) => write!(f, "{nat} has no external address for the source"),
             Self::NoHairpin(nat) => write!(f, "{nat} does not hairpin"),
             Self::NoPermission(side) => write!(f, "the relay has no permission of {side} for its source"),
         }

@@ -5,14 +5,14 @@ use natbed_nat::presets;
 use proptest::prelude::*;
 
 use super::checks::{MAX_DEPTH, Order, Run};
-use super::{Fate, Loss, NatId, Outcome, Pair, Side, Site, grid, predict};
+use super::{Fate, Ip, Loss, NatId, Outcome, Pair, Side, Site, grid, predict};
 
 fn nat(name: &str) -> Behavior {
     presets::lookup(name).unwrap_or_else(|| panic!("no preset {name}")).behavior
 }
 
 fn pair<const A: usize, const B: usize>(a: [Behavior; A], b: [Behavior; B]) -> Pair {
-    Pair { shared: Vec::new(), a: Site::behind(a), b: Site::behind(b) }
+    Pair { a: Site::behind(a), b: Site::behind(b), ..Pair::default() }
 }
 
 fn between(a: &str, b: &str) -> Pair {
@@ -262,7 +262,12 @@ fn the_stricter_layer_of_a_double_nat_decides() {
 }
 
 fn homes(carrier: Behavior, home: &str) -> Pair {
-    Pair { shared: vec![carrier], a: Site::behind([nat(home)]), b: Site::behind([nat(home)]) }
+    Pair {
+        shared: vec![carrier],
+        a: Site::behind([nat(home)]),
+        b: Site::behind([nat(home)]),
+        ..Pair::default()
+    }
 }
 
 #[test]
@@ -281,6 +286,38 @@ fn two_homes_behind_one_carrier_need_its_hairpin() {
     assert_eq!(outcome(&homes(symmetric, "one-to-one")), Outcome::Relay);
 }
 
+/// Where NAT `a` exempts destinations; nobody has a relay.
+fn exempting(exempt: &str, b: &str) -> Outcome {
+    let a = Behavior { exempt: vec![exempt.parse().unwrap()], ..nat("EIM/APDF") };
+    let site = |behavior| Site { turn: false, ..Site::behind([behavior]) };
+    let address = |ip: &str| ip.parse().unwrap();
+    let known = [
+        (Ip::Stun, address("198.51.100.5")),
+        (Ip::Host(Side::A), address("192.168.1.2")),
+        (Ip::Host(Side::B), address("192.168.2.2")),
+        (Ip::Nat(NatId::Of(Side::A, 0)), address("203.0.113.1")),
+        (Ip::Nat(NatId::Of(Side::B, 0)), address("203.0.113.2")),
+    ];
+    outcome(&Pair { a: site(a), b: site(nat(b)), addresses: known.into(), ..Pair::default() })
+}
+
+#[test]
+fn a_server_that_is_exempt_tells_an_address_of_no_use() {
+    assert_eq!(exempting("198.51.100.5", "EIM/APDF"), Outcome::Fail);
+    assert_eq!(exempting("0.0.0.0/0:3478", "EIM/APDF"), Outcome::Fail);
+    assert_eq!(exempting("198.51.100.5:9", "EIM/APDF"), Outcome::Direct);
+    assert_eq!(exempting("198.51.100.6", "EIM/APDF"), Outcome::Direct);
+    // What is filtered by nobody needs no address that was told.
+    assert_eq!(exempting("198.51.100.5", "EIM/EIF"), Outcome::Direct);
+}
+
+#[test]
+fn a_peer_that_is_exempt_is_met_as_by_a_plain_router() {
+    assert_eq!(outcome(&between("EIM/APDF", "APDM/APDF")), Outcome::Relay);
+    assert_eq!(exempting("203.0.113.2", "APDM/APDF"), Outcome::Direct);
+    assert_eq!(exempting("203.0.113.3", "APDM/APDF"), Outcome::Fail);
+}
+
 /// A carrier turns a packet around with its internal source, which lies inside the firewall that it has to pass.
 #[test]
 fn a_firewall_takes_no_packet_from_outside_whose_source_is_inside() {
@@ -289,6 +326,7 @@ fn a_firewall_takes_no_packet_from_outside_whose_source_is_inside() {
         shared: vec![carrier.clone(), firewall],
         a: Site::behind([nat("one-to-one")]),
         b: Site::behind([nat("one-to-one")]),
+        ..Pair::default()
     };
     let firewall = behind(Behavior { filtering: Filtering::EndpointIndependent, ..nat("firewall") });
     assert_eq!(outcome(&firewall), Outcome::Relay);
@@ -300,12 +338,12 @@ fn a_firewall_takes_no_packet_from_outside_whose_source_is_inside() {
 #[test]
 fn hosts_behind_one_nat_use_their_host_candidates() {
     for shared in presets::GRID.into_iter().chain(["udp-blocked", "none", "static"]) {
-        let pair = Pair { shared: vec![nat(shared)], a: Site::default(), b: Site::default() };
+        let pair = Pair { shared: vec![nat(shared)], ..Pair::default() };
         assert_eq!(outcome(&pair), Outcome::Direct, "{shared}");
     }
     // One on the carrier's network, one in a home on it: the home's NAT sees a public host.
     let pair =
-        Pair { shared: vec![nat("symmetric")], a: Site::behind([nat("symmetric")]), b: Site::default() };
+        Pair { shared: vec![nat("symmetric")], a: Site::behind([nat("symmetric")]), ..Pair::default() };
     assert_eq!(outcome(&pair), Outcome::Direct);
 }
 
@@ -313,7 +351,7 @@ fn hosts_behind_one_nat_use_their_host_candidates() {
 fn what_is_left_without_servers() {
     let with = |a: &str, b: &str, stun, turn| {
         let site = |name| Site { stun, turn, ..Site::behind([nat(name)]) };
-        outcome(&Pair { shared: Vec::new(), a: site(a), b: site(b) })
+        outcome(&Pair { a: site(a), b: site(b), ..Pair::default() })
     };
     assert_eq!(with("one-to-one", "one-to-one", false, false), Outcome::Fail);
     assert_eq!(with("symmetric", "none", false, false), Outcome::Direct);
@@ -327,10 +365,10 @@ fn what_is_left_without_servers() {
 fn one_relay_serves_both_sides_if_it_can_know_the_other() {
     let without = |stun| Site { stun, turn: false, ..Site::behind([nat("symmetric")]) };
     let both = Site::behind([nat("symmetric")]);
-    assert_eq!(outcome(&Pair { shared: Vec::new(), a: without(true), b: both.clone() }), Outcome::Relay);
-    assert_eq!(outcome(&Pair { shared: Vec::new(), a: both.clone(), b: without(true) }), Outcome::Relay);
+    assert_eq!(outcome(&Pair { a: without(true), b: both.clone(), ..Pair::default() }), Outcome::Relay);
+    assert_eq!(outcome(&Pair { a: both.clone(), b: without(true), ..Pair::default() }), Outcome::Relay);
     // Nobody can name the public address of a host that has asked no server, so that there is no permission for it.
-    assert_eq!(outcome(&Pair { shared: Vec::new(), a: without(false), b: both }), Outcome::Fail);
+    assert_eq!(outcome(&Pair { a: without(false), b: both, ..Pair::default() }), Outcome::Fail);
 }
 
 #[test]
@@ -388,7 +426,12 @@ fn site() -> impl Strategy<Value = Site> {
 }
 
 fn any_pair() -> impl Strategy<Value = Pair> {
-    (prop::collection::vec(behavior(), 0..3), site(), site()).prop_map(|(shared, a, b)| Pair { shared, a, b })
+    (prop::collection::vec(behavior(), 0..3), site(), site()).prop_map(|(shared, a, b)| Pair {
+        shared,
+        a,
+        b,
+        ..Pair::default()
+    })
 }
 
 proptest! {
@@ -397,7 +440,7 @@ proptest! {
     #[test]
     fn the_outcome_is_one(pair in any_pair()) {
         let found = outcome(&pair);
-        let swapped = Pair { shared: pair.shared.clone(), a: pair.b.clone(), b: pair.a.clone() };
+        let swapped = Pair { a: pair.b.clone(), b: pair.a.clone(), ..pair.clone() };
         prop_assert_eq!(outcome(&swapped), found);
         prop_assert_eq!(Run::new(&pair, Order::Together).outcome_for(Side::B), found);
         prop_assert_eq!(Run::with_depth(&pair, Order::Together, MAX_DEPTH + 1).outcome(), found);
@@ -408,7 +451,7 @@ proptest! {
     fn relays_only_help(pair in any_pair()) {
         let with = |turn| {
             let site = |site: &Site| Site { turn, stun: true, ..site.clone() };
-            outcome(&Pair { shared: pair.shared.clone(), a: site(&pair.a), b: site(&pair.b) })
+            outcome(&Pair { a: site(&pair.a), b: site(&pair.b), ..pair.clone() })
         };
         let (with, without) = (with(true), with(false));
         prop_assert_eq!(with == Outcome::Direct, without == Outcome::Direct);
