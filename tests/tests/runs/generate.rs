@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use natbed_lab::kit::{Case, Links, Middlebox, networks};
-use natbed_nat::behavior::{Hairpinning, ReplyMapping};
+use natbed_nat::behavior::{Hairpinning, Mapping, ReplyMapping};
 use proptest::prelude::*;
 
 /// Two hosts, with up to `shared` NATs around both and up to `depth` around each; some lack servers.
@@ -18,7 +18,11 @@ pub(crate) fn with_faults(links: Links, shared: usize, depth: usize) -> impl Str
 
 fn faulty(links: Links, shared: usize, depth: usize, faults: usize) -> impl Strategy<Value = Case> {
     let networks = networks().links(links).shared_nats(0..=shared).own_nats(0..=depth);
-    networks.missing_servers().faults(faults).prop_map(without_moved_sessions)
+    networks
+        .missing_servers()
+        .faults(faults)
+        .prop_map(without_moved_sessions)
+        .prop_map(without_one_port_for_two)
 }
 
 /// `case` with its connections kept up for `seconds`.
@@ -30,7 +34,8 @@ pub(crate) fn holding(mut case: Case, seconds: u64) -> Case {
 /// Takes the one known race out of a case. A NAT around both that turns packets around with their internal source shows
 /// a peer under two addresses, so that its answers come in through two mappings of a NAT with `inbound-session`. The
 /// first to arrive moves the flow, perhaps after the other pair has succeeded, which nobody checks again
-/// (RFC 8445 section 7.3.1.4). A second layer then gives the flow a port that the peer never hears of.
+/// (RFC 8445 section 7.3.1.4). Where the mappings differ, or a second layer makes them differ, the flow gets a port that
+/// the peer never hears of.
 fn without_moved_sessions(mut case: Case) -> Case {
     let names = |nats: Vec<&Middlebox>| -> Vec<String> { nats.iter().map(|nat| nat.name.clone()).collect() };
     let around = names(case.shared().collect());
@@ -39,9 +44,28 @@ fn without_moved_sessions(mut case: Case) -> Case {
         for host in case.hosts.clone() {
             let mut own = names(case.chain(&host.name));
             own.retain(|nat| !around.contains(nat));
-            for nat in case.nats.iter_mut().filter(|nat| own.len() > 1 && own.contains(&nat.name)) {
-                nat.behavior.reply_mapping = ReplyMapping::Outbound;
+            for nat in case.nats.iter_mut().filter(|nat| own.contains(&nat.name)) {
+                if own.len() > 1 || nat.behavior.mapping != Mapping::EndpointIndependent {
+                    nat.behavior.reply_mapping = ReplyMapping::Outbound;
+                }
             }
+        }
+    }
+    case
+}
+
+/// Takes the chance out of a case that two sockets have one port. A NAT that exempts some destinations lets a socket out
+/// under two addresses, and where ports are kept both want the same one of an outer NAT, which shares it between them if
+/// it overloads ports.
+fn without_one_port_for_two(mut case: Case) -> Case {
+    let overloads = |name: &Option<String>, case: &Case| -> bool {
+        let outer = |name: &Option<String>| case.nats.iter().find(|nat| Some(&nat.name) == name.as_ref());
+        let chain = std::iter::successors(outer(name), |nat| outer(&nat.behind));
+        chain.into_iter().any(|nat| nat.behavior.port_overloading)
+    };
+    for at in 0..case.nats.len() {
+        if overloads(&case.nats[at].behind, &case) {
+            case.nats[at].behavior.exempt.clear();
         }
     }
     case
