@@ -311,12 +311,19 @@ fn patience_lifetimes_and_losses_are_searched_too() {
         assert_ne!(found.outcome, Outcome::Direct, "{text}");
         found.remedies.iter().map(words).collect::<Vec<_>>()
     };
-    let quota = best(&text(
-        "base = 'EIM/APDF'\nmax-mappings = 1\nmax-mappings-per-host = 1",
-        "",
-        "[host.eve]\nbehind = 'a'\n[[send]]\nfrom = 'eve'\nto = 's'",
-    ));
+    let eve = "[host.eve]\nbehind = 'a'\n[[send]]\nfrom = 'eve'\nto = 's'";
+    let quota = best(&text("base = 'EIM/APDF'\nmax-mappings = 1\nmax-mappings-per-host = 1", "", eve));
     assert!(quota.contains(&"a.max-mappings = 65536".to_owned()), "{quota:?}");
+    for ports in ["port-range = '5000-5000'", "port-range = '5000-5003'\nport-block = 4"] {
+        let ports = best(&text(&format!("base = 'EIM/APDF'\n{ports}"), "", eve));
+        assert!(ports.contains(&"a.port-range = 1024-65535".to_owned()), "{ports:?}");
+    }
+    let parity = best(&text(
+        "base = 'EIM/APDF'\nport-range = '5000-5001'\nport-parity = true",
+        "",
+        &eve.replace("to = 's'", "from-port = 50316\nto = 's'"),
+    ));
+    assert!(parity.contains(&"a.port-parity = false".to_owned()), "{parity:?}");
     let short = best(&text("udp-timeout = '1 s'", "", "[signaling]\ndelay = '3 s'"));
     assert!(short.contains(&"a.udp-timeout = 2 min".to_owned()), "{short:?}");
     let servers = best(&text("base = 'EIM/APDF'", "servers = []", ""));

@@ -61,14 +61,22 @@ pub enum Knob {
     Exempt,
     /// The ports that it has.
     PortRange,
+    /// Whether its ports have the parity of those inside.
+    PortParity,
+    /// Whether it keeps ports below 1024 and those above apart.
+    PortRangePreservation,
     /// The ports that it gives a host.
     PortBlock,
+    /// How long its ports stay taken.
+    PortHold,
     /// The mappings that it gives a host.
     MaxMappingsPerHost,
     /// The mappings that it lets a host open in a second.
     MappingRatePerHost,
     /// The mappings that it has.
     MaxMappings,
+    /// What it says when it has no more.
+    OnFull,
     /// What an unsolicited packet does to it.
     Unsolicited,
     /// Where it remembers what was sent.

@@ -1,11 +1,12 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use natbed_nat::behavior::{Behavior, Filtering, Mapping, Pooling, PortRange, Unsolicited};
+use natbed_nat::behavior::{Behavior, Filtering, Kind, Mapping, OnFull, Pooling, PortRange, Unsolicited};
 use natbed_nat::presets;
 
-use super::axis::alternatives;
+use super::axis::{TRIALS, alternatives};
 use super::catalogue::singles;
 use super::change::apply;
 use super::lines::lines;
@@ -43,13 +44,15 @@ fn fewer_then_nearer_then_easier_changes_are_smaller() {
     assert_eq!(size(&[filter(0), mapping(1)]), size(&[mapping(1), filter(0)]));
 }
 
-#[test]
-fn every_axis_that_udp_depends_on_is_tried_where_it_is_strict() {
+/// NATs that are as strict as can be: of one kind each, as blocks go with no halves.
+fn strict() -> [Behavior; 3] {
     let second = Some(Duration::from_secs(1));
-    let strict = Behavior {
+    let blocks = Behavior {
         mapping: Mapping::AddressAndPortDependent,
         port_range: PortRange::new(2_000, 9_999),
         port_block: Some(100),
+        port_parity: true,
+        port_hold: Duration::from_secs(1),
         pooling: Pooling::Arbitrary,
         exempt: vec!["198.51.100.0/24".parse().unwrap()],
         unsolicited: Unsolicited::CreatesState,
@@ -59,38 +62,71 @@ fn every_axis_that_udp_depends_on_is_tried_where_it_is_strict() {
         max_mappings: Some(10),
         max_mappings_per_host: Some(5),
         mapping_rate_per_host: Some(1),
+        on_full: OnFull::Icmp,
         ..Behavior::default()
     };
-    let mut tried: Vec<Knob> = alternatives(&strict, true).iter().map(|(axis, _)| axis.knob()).collect();
-    tried.sort_unstable();
-    tried.dedup();
-    let all = [
-        Knob::Filtering,
-        Knob::Mapping,
-        Knob::Hairpinning,
-        Knob::UdpTimeout,
-        Knob::UdpTimeoutNew,
-        Knob::FilterTimeout,
-        Knob::Refresh,
-        Knob::Ports,
-        Knob::PortOverloading,
-        Knob::Pooling,
-        Knob::Exempt,
-        Knob::PortRange,
-        Knob::PortBlock,
-        Knob::MaxMappingsPerHost,
-        Knob::MappingRatePerHost,
-        Knob::MaxMappings,
-        Knob::Unsolicited,
-        Knob::FilterScope,
-        Knob::ReplyMapping,
-    ];
-    assert_eq!(tried, all);
+    let halves = Behavior {
+        port_range: PortRange::new(1000, 2000),
+        port_range_preservation: true,
+        port_block: None,
+        ..blocks.clone()
+    };
+    let firewall = Behavior { kind: Kind::Firewall, exempt: Vec::new(), ..halves.clone() };
+    [blocks, halves, firewall]
+}
+
+/// The axes that are never tried, and why.
+const NEVER: [(&[&str], &str); 4] = [
+    (&["on-conflict"], "which other port a mapping gets, nobody knows before"),
+    (&["step"], "how far apart ports are, nobody heeds"),
+    (&["fragments"], "agents send nothing that has to be cut into fragments"),
+    (&["tcp-established", "tcp-transitory", "tcp-closing", "icmp-timeout"], "agents speak UDP alone"),
+];
+
+#[test]
+fn every_axis_is_tried_where_it_is_strict_or_has_a_reason() {
+    for axis in Behavior::AXES {
+        let never = NEVER.iter().any(|(names, _)| names.contains(&axis.name));
+        let trials = TRIALS.iter().filter(|(name, _)| *name == axis.name).count();
+        assert_eq!(trials, usize::from(!never), "{} is tried, or has a reason", axis.name);
+    }
+    assert_eq!(
+        TRIALS.len() + NEVER.iter().map(|(names, _)| names.len()).sum::<usize>(),
+        Behavior::AXES.len()
+    );
+    let mut tried = BTreeSet::new();
+    for behavior in strict() {
+        for (axis, _) in alternatives(&behavior, true) {
+            let mut changed = behavior.clone();
+            axis.set(&mut changed);
+            let differs = |axis: &&natbed_nat::behavior::Axis| axis.get(&behavior) != axis.get(&changed);
+            let differing: Vec<&str> = Behavior::AXES.iter().filter(differs).map(|axis| axis.name).collect();
+            assert_eq!(differing.len(), 1, "{axis:?}");
+            tried.extend(differing);
+        }
+    }
+    assert!(TRIALS.iter().all(|(name, _)| tried.contains(name)), "{tried:?}");
+}
+
+#[test]
+fn what_is_open_already_is_not_tried() {
     let open = presets::lookup("one-to-one").unwrap().behavior;
     let knobs: Vec<Knob> = alternatives(&open, false).iter().map(|(axis, _)| axis.knob()).collect();
     for knob in [Knob::Filtering, Knob::Mapping, Knob::Hairpinning, Knob::UdpTimeout, Knob::MaxMappings] {
         assert!(!knobs.contains(&knob), "{knobs:?}");
     }
+}
+
+#[test]
+fn boxes_that_are_no_nat_are_tried_with_what_they_heed() {
+    let knobs = |kind| -> Vec<Knob> {
+        let behavior = Behavior { kind, ..strict()[2].clone() };
+        alternatives(&behavior, true).iter().map(|(axis, _)| axis.knob()).collect()
+    };
+    assert!(knobs(Kind::Firewall).contains(&Knob::Filtering));
+    assert!(!knobs(Kind::Firewall).contains(&Knob::PortRange));
+    assert_eq!(knobs(Kind::Static), [Knob::Hairpinning; 2]);
+    assert_eq!(knobs(Kind::UdpBlocked), []);
 }
 
 /// `text` as a user who follows `lines` would leave it.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use natbed_nat::Behavior;
 use natbed_nat::behavior::{
-    FilterScope, Filtering, Hairpinning, Mapping, Pooling, PortAssignment, Refresh, ReplyMapping, Unsolicited,
+    FilterScope, Filtering, Hairpinning, Mapping, OnFull, Pooling, PortAssignment, Refresh, ReplyMapping,
+    Unsolicited,
 };
 
 use super::axis::Axis;
@@ -183,6 +184,16 @@ pub(crate) fn axis_words(axis: Axis) -> String {
         Axis::UdpTimeoutNew(time) => return remembers("a mapping that has let nothing in yet", time),
         Axis::FilterTimeout(time) => return remembers("whom it has been sent to", time),
         Axis::PortRange(range) => return format!("has the ports {range}"),
+        Axis::PortParity(true) => "gives even ports for even ones, and odd ports for odd ones",
+        Axis::PortParity(false) => "gives even ports for odd ones too, and odd ports for even ones",
+        Axis::PortRangePreservation(true) => "gives ports below 1024 for ports below 1024 alone",
+        Axis::PortRangePreservation(false) => "gives ports on either side of 1024, whatever the port inside",
+        Axis::PortHold(Duration::ZERO) => "gives a port away again as soon as its mapping has ended",
+        Axis::PortHold(time) => {
+            return format!("keeps a port for {} after its mapping", print_duration(time));
+        }
+        Axis::OnFull(OnFull::Drop) => "says nothing when it has no room for a mapping",
+        Axis::OnFull(OnFull::Icmp | OnFull::IcmpProhibited) => "says so when it has no room for a mapping",
         Axis::PortBlock(ports) => return format!("gives a host {ports} ports"),
         Axis::MaxMappingsPerHost(most) => return format!("gives a host {most} mappings"),
         Axis::MappingRatePerHost(rate) => return format!("lets a host open {rate} mappings in a second"),
