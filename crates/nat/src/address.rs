@@ -168,7 +168,7 @@ impl Tagged<u32> for u64 {
 
     #[inline]
     fn fold(self, mask: Self) -> u64 {
-        self & mask
+        (self & mask) >> 16
     }
 
     #[inline]

@@ -24,6 +24,7 @@ mod slab;
 
 use large::{Inbound, Large};
 
+pub(crate) use ports::Ports;
 pub(crate) use record::{Key, Record, Shape, is_laxer};
 use slab::Slab;
 

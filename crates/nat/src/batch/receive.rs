@@ -8,6 +8,7 @@ use super::{Flow, Verdict};
 use crate::address::{Address, Socket, Tagged};
 use crate::expiry::NONE;
 use crate::packet::UdpPacket;
+use crate::table::Ports;
 use crate::translator::{Translator, check};
 
 impl Translator<u32> {
@@ -18,8 +19,11 @@ impl Translator<u32> {
         };
         let Some(ports) = self.table.ports(Protocol::Udp) else {
             return verdicts.extend(flows.iter().map(|flow| {
-                let slot = self.find_received(&usual, flow);
-                self.receive_one(&usual, slot, flow)
+                let (from, to) = (flow.source.socket(), flow.destination.socket());
+                let place = self.place_from_elsewhere(&usual, flow);
+                let slot =
+                    place.and_then(|place| self.table.find_inbound(Protocol::Udp, place, to.port, from));
+                self.receive_one(&usual, slot.unwrap_or(NONE), flow)
             }));
         };
         let is_far = ports.is_far();
@@ -61,27 +65,28 @@ impl Translator<u32> {
             self.table.prefetch(*slot);
         }
         if missed {
-            self.find_missed(usual, flows, slots);
+            self.find_missed(usual, ports, flows, slots);
         }
     }
 
+    /// The same for those that take a search or a closer look.
     #[inline(never)]
-    fn find_missed(&self, usual: &Usual, flows: &[Flow], slots: &mut [u32]) {
+    fn find_missed(&self, usual: &Usual, ports: &Ports, flows: &[Flow], slots: &mut [u32]) {
         for (flow, slot) in flows.iter().zip(slots).filter(|(_, slot)| **slot == NONE) {
-            *slot = self.find_received(usual, flow);
+            if let Some(place) = self.place_from_elsewhere(usual, flow) {
+                *slot = ports.slot(place, flow.destination.socket().port, self.table.records());
+            }
             self.table.prefetch(*slot);
         }
     }
 
-    /// The mapping of a flow from outside, if it has a usual source.
-    #[inline(never)]
-    fn find_received(&self, usual: &Usual, flow: &Flow) -> u32 {
-        let (from, to) = (flow.source.socket(), flow.destination.socket());
+    /// The place of the external address that a flow from outside goes to, if it has a usual source.
+    #[inline]
+    fn place_from_elsewhere(&self, usual: &Usual, flow: &Flow) -> Option<u16> {
+        let from = flow.source.socket().ip;
         let comes_from_elsewhere =
-            usual.is_elsewhere(flow.source) || !from.ip.is_martian() && !self.is_spoofed(from.ip);
-        let place = self.pool.place(to.ip).filter(|_| comes_from_elsewhere);
-        let slot = place.and_then(|place| self.table.find_inbound(Protocol::Udp, place, to.port, from));
-        slot.unwrap_or(NONE)
+            usual.is_elsewhere(flow.source) || !from.is_martian() && !self.is_spoofed(from);
+        self.pool.place(flow.destination.socket().ip).filter(|_| comes_from_elsewhere)
     }
 
     /// Lets flows to external endpoints in or not, whose mappings stand in `slots` where those are not `NONE`.

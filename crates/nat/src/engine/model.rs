@@ -342,9 +342,12 @@ impl Bench {
             Some(_) if fragments == Fragments::Drop => {
                 assert_eq!(outcome, Outcome::Drop(DropReason::Fragment.into()));
             }
+            Some((identification, _)) if fragments == Fragments::Reassemble => {
+                self.join(packet, key(identification), (outcome, passed), &sent);
+            }
             Some((identification, Piece::Later(_))) => {
                 let waits = fragments == Fragments::OutOfOrder;
-                let expected = self.model.fragments.later(key(identification), now, waits, &sent);
+                let expected = self.model.fragments.later(key(identification), now, waits, (packet, &sent));
                 assert_eq!((outcome, passed), expected);
             }
             Some((identification, first)) => {
@@ -354,6 +357,43 @@ impl Bench {
                 }
                 self.released = self.model.fragments.first(key(identification), now, outcome, &passed);
             }
+        }
+    }
+
+    /// A fragment where all of a datagram wait for one another. Once all are there, the first one decides.
+    fn join(&mut self, packet: Packet, key: Key, (outcome, passed): (Outcome, Datagram), sent: &Datagram) {
+        let held = match self.model.fragments.join(key, self.model.now, (packet, sent)) {
+            Ok(held) => held,
+            Err((expected, released)) => {
+                assert_eq!((outcome, passed), (expected, sent.clone()));
+                self.released = released;
+                return;
+            }
+        };
+        let mut told = released(&mut self.small);
+        for nat in [&mut self.large, &mut self.batched] {
+            assert_eq!(released(nat), told);
+        }
+        let is_first = |fragment: &Datagram| fragment.fragment_offset == 0;
+        let (first, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| is_first(&held.fragment));
+        let (packet, outcome_of_first, first) = match first.first() {
+            Some(held) => {
+                let first = told.remove(0);
+                (held.packet, first.outcome, first.fragment)
+            }
+            None => (packet, outcome, passed.clone()),
+        };
+        if fragments::has_header(&first) {
+            self.decide(packet, outcome_of_first, &first);
+        } else {
+            assert_eq!(outcome_of_first, Outcome::Drop(DropReason::Fragment.into()));
+        }
+        let (goes, ends) = (fragments::followed(outcome_of_first), (first.source, first.destination));
+        let expected: Vec<_> = others.into_iter().map(|held| held.release(goes, ends)).collect();
+        assert_eq!(told, expected);
+        if !is_first(sent) {
+            let (source, destination) = ends;
+            assert_eq!((outcome, passed), (goes, Datagram { source, destination, ..sent.clone() }));
         }
     }
 
@@ -437,7 +477,7 @@ impl Bench {
 
 /// Why the random packets below are to be dropped: all that a NAT or firewall may find wrong with a packet whose
 /// addresses are possible.
-const REASONS: [DropReason; 14] = [
+const REASONS: [DropReason; 15] = [
     DropReason::NoMapping,
     DropReason::Filtered,
     DropReason::Stray,
@@ -450,6 +490,7 @@ const REASONS: [DropReason; 14] = [
     DropReason::NotForUs,
     DropReason::Fragment,
     DropReason::FragmentTooEarly,
+    DropReason::FragmentOverlap,
     DropReason::FragmentTimeout,
     DropReason::FragmentsFull,
 ];

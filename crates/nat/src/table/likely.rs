@@ -17,6 +17,12 @@ impl<A: Address> Table<A> {
 
     /// All records, by slot.
     #[inline]
+    pub(crate) fn records(&self) -> &[Record<A>] {
+        &self.slab.records
+    }
+
+    /// The same, to be changed.
+    #[inline]
     pub(crate) fn records_mut(&mut self) -> &mut [Record<A>] {
         &mut self.slab.records
     }

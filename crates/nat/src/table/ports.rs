@@ -127,7 +127,7 @@ impl Ports {
 
     #[inline(never)]
     fn indexed<A: Address>(&self, pool: u16, port: u16, records: &[Record<A>]) -> u32 {
-        let is_it = |slot| {
+        let is_it = |slot: u32| {
             let record: Option<&Record<A>> = records.get(slot as usize);
             record.is_some_and(|record| record.external_port() == port && record.pool == pool)
         };
