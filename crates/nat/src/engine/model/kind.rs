@@ -36,8 +36,10 @@ pub(super) enum Piece {
     First,
     /// A first one that is too small for the header.
     Short,
-    /// One after it, by its offset.
+    /// One after it, by its offset; the third is the last.
     Later(u16),
+    /// The second, as the last.
+    End,
 }
 
 const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false };
@@ -63,6 +65,7 @@ pub(super) fn pieces() -> impl Strategy<Value = Piece> {
     prop_oneof![
         4 => Just(Piece::First),
         5 => (1u16..4).prop_map(Piece::Later),
+        1 => Just(Piece::End),
         1 => Just(Piece::Short),
     ]
 }
@@ -142,11 +145,12 @@ impl Packet {
             Piece::First => (0, header),
             Piece::Short => (0, header[..4].to_vec()),
             Piece::Later(offset) => (3 * offset, vec![7; 24]),
+            Piece::End => (6, vec![7; 24]),
         };
         Datagram {
             identification,
             dont_fragment: false,
-            more_fragments: fragment_offset < 9,
+            more_fragments: !matches!(piece, Piece::Later(3) | Piece::End),
             fragment_offset,
             transport: Transport::Fragment { protocol, payload: payload.into() },
             ..whole
