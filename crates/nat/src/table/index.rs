@@ -65,12 +65,17 @@ impl Index {
         self.len >= self.lines.len() * FULL
     }
 
+    /// Whether it has room for four times as many slots as there are.
+    pub(crate) const fn is_roomy(&self) -> bool {
+        self.lines.len() > 2 && self.len < self.lines.len() * FULL / 4
+    }
+
     /// The same slots with room for a quarter more.
-    pub(crate) fn grown(&self, hash_of: impl Fn(u32) -> u64) -> Self {
-        let mut larger = Self::with_capacity(self.len + self.len / 4);
+    pub(crate) fn resized(&self, hash_of: impl Fn(u32) -> u64) -> Self {
+        let mut resized = Self::with_capacity(self.len + self.len / 4);
         let slots = self.lines.iter().flat_map(|line| line.slots).filter(|slot| *slot != NONE);
-        larger.extend(slots.map(|slot| (hash_of(slot), slot)));
-        larger
+        resized.extend(slots.map(|slot| (hash_of(slot), slot)));
+        resized
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -205,11 +205,7 @@ impl Ports {
             return self.lists.set(Lists::place(page.0, port), slot);
         }
         if self.few.is_full() {
-            let hash_of = |slot: u32| {
-                let record = &records[slot as usize];
-                hash(record.pool, record.external_port())
-            };
-            self.few = self.few.grown(hash_of);
+            self.resize_index(records);
         }
         self.few.insert(hash(pool, port), slot);
     }
@@ -227,6 +223,16 @@ impl Ports {
             }
         }
         self.directory[place(pool, port)] = Page(list);
+        if self.few.is_roomy() {
+            self.resize_index(records);
+        }
+    }
+
+    fn resize_index<A: Address>(&mut self, records: &[Record<A>]) {
+        self.few = self.few.resized(|slot| {
+            let record = &records[slot as usize];
+            hash(record.pool, record.external_port())
+        });
     }
 
     /// Makes room for the `pool`th address.
