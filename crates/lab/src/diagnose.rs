@@ -97,7 +97,7 @@ impl Problems {
 
 impl Display for Problems {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render("scenario", &plain))
+        f.write_str(self.render("scenario", &plain).trim_end())
     }
 }
 

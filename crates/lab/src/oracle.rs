@@ -8,7 +8,8 @@
 //!
 //! The interpreter shares with the simulation the words of [`natbed_nat::behavior`] and nothing else. What it leaves
 //! out: timeouts, limits and pools of addresses; hosts whose private addresses collide; conflicts over a preserved
-//! port, since agents bind ports of their own; IPv6; more than one socket a host. Of numbers it knows those alone that
+//! port, for which it takes two sockets of one port, or one that an inner NAT lets out under two addresses as it exempts
+//! some destinations; IPv6; more than one socket a host. Of numbers it knows those alone that
 //! say what is exempt from translation: [`Pair::addresses`], and the port of the servers.
 //!
 //! Two axes let the order of packets decide, and [`Prediction::raced`] says so where it changes the outcome:
@@ -18,8 +19,9 @@
 //!   another port. Agents that start together pass each other's first checks on the way and lose nothing.
 //! - `reply-mapping = "inbound-session"`: the first mapping that accepts a packet from R keeps the flow to R. One case is
 //!   known in which another order leads elsewhere, and the interpreter does not see it, as its agents check a valid
-//!   pair again: behind a NAT that hairpins with the internal source, R's answers come in through two mappings, and a
-//!   second layer gives the flow that moves a port which R never hears of.
+//!   pair again: behind a NAT that hairpins with the internal source, R's answers come in through two mappings, and
+//!   where the mappings depend on the destination, or a second layer makes them differ, the flow that moves gets a port
+//!   which R never hears of.
 
 mod address;
 mod checks;

@@ -133,9 +133,10 @@ pub(crate) trait Tagged<A>: Copy + Debug + 'static {
     fn has_port(self) -> bool;
     fn tag(self) -> u16;
     fn set_tag(&mut self, tag: u16);
-    /// The bits of `mask`, folded into 64.
+    /// The bits of address and port that `mask` has, folded into 64.
     fn fold(self, mask: Self) -> u64;
-    /// Whether, in the bits of `mask`, its address is that of `other`, which has no tag, and its tag is `tag`.
+    /// Whether, in the bits of `mask`, its address and port are those of `other`, which has no tag, and its tag is `tag`,
+    /// which has no other bits.
     fn is(self, other: Self, tag: u16, mask: Self) -> bool;
 }
 
@@ -173,6 +174,7 @@ impl Tagged<u32> for u64 {
 
     #[inline]
     fn is(self, other: Self, tag: u16, mask: Self) -> bool {
+        debug_assert!(other.tag() == 0 && tag & !mask.tag() == 0, "they would never be the same");
         (self ^ other) & mask == Self::from(tag)
     }
 }

@@ -266,6 +266,26 @@ impl Nat {
 impl Nat {
     /// Translates many IPv4 UDP flows from inside, each as [`Nat::outbound`] would, and pushes a verdict for each.
     /// Their table look-ups overlap, which makes large tables several times faster.
+    ///
+    /// ```
+    /// use natbed_nat::{Behavior, Config, Flow, Nat, Verdict};
+    /// use natbed_packet::Timestamp;
+    /// use rand::SeedableRng;
+    /// use rand_xoshiro::Xoshiro256PlusPlus;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config { behavior: Behavior::default(), external: vec!["203.0.113.1".parse()?], internal: vec![] };
+    /// let mut nat = Nat::new(config, Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let (alice, server) = ("192.168.1.10:5000".parse()?, "198.51.100.1:3478".parse()?);
+    /// let mut verdicts = Vec::new();
+    /// nat.outbound_batch(Timestamp::ZERO, &[Flow::new(alice, server)], &mut verdicts);
+    /// let [Verdict::Outside(seen)] = verdicts[..] else { panic!("{verdicts:?}") };
+    /// verdicts.clear();
+    /// nat.inbound_batch(Timestamp::ZERO, &[Flow::new(server, seen.source())], &mut verdicts);
+    /// assert_eq!(verdicts, [Verdict::Inside(Flow::new(server, alice))]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn outbound_batch(&mut self, now: Timestamp, flows: &[Flow], verdicts: &mut Vec<Verdict>) {
         match &mut self.machine {
             Machine::V4(translator) if translator.behavior.exempt.is_empty() => {

@@ -81,9 +81,8 @@ impl<A: Address> Pool<A> {
         }
     }
 
-    /// The same for the addresses that follow one another from the first on; `None` for others.
     #[inline]
-    pub(crate) fn place_in_run(&self, ip: A) -> Option<u16> {
+    fn place_in_run(&self, ip: A) -> Option<u16> {
         let place = ip.offset(self.first);
         if place < usize::from(self.run) { u16::try_from(place).ok() } else { None }
     }

@@ -76,7 +76,7 @@ fn colour_goes_around_the_parts() {
 #[test]
 fn as_an_error_problems_read_as_on_the_command_line() {
     let problems = crate::scenario::parse(b"format = 1\n[nat.a]\ntipe = 1\n").expect_err("no such key");
-    assert_eq!(problems.to_string(), problems.render("scenario", &plain));
+    assert_eq!(format!("{problems}\n"), problems.render("scenario", &plain));
     assert!(problems.to_string().contains("--> scenario:3:1\n"), "{problems}");
     assert_eq!(format!("{problems:?}"), format!("\n{problems}"));
     let error: Box<dyn Error> = problems.into();

@@ -9,9 +9,9 @@ const STEP: usize = 32;
 
 /// What is done with a step of flows, one after the other.
 pub(super) enum Stage {
-    /// Says where the index is to look, and fetches that.
+    /// Fetches what `Find` reads; outbound, says where that is.
     Aim,
-    /// Looks there, and fetches the record.
+    /// Finds the record, and fetches it.
     Find,
     /// Gives a verdict.
     Decide,

@@ -60,11 +60,9 @@ impl Usual {
         verdicts: &mut [Verdict],
     ) -> usize {
         if self.any_port {
-            decide_while(slots, flows, verdicts, |slot, flow| {
-                if flow.destination.has_port() { self.send(slot, records, pool, flow) } else { None }
-            })
-        } else {
             decide_while(slots, flows, verdicts, |slot, flow| self.send(slot, records, pool, flow))
+        } else {
+            decide_while(slots, flows, verdicts, |slot, flow| self.send_to_known(slot, records, pool, flow))
         }
     }
 
@@ -83,6 +81,21 @@ impl Usual {
     /// Sends a flow that only refreshes its mapping.
     #[inline(always)]
     pub(super) fn send(
+        &self,
+        slot: u32,
+        records: &mut [Record<u32>],
+        pool: &Pool<u32>,
+        flow: &Flow,
+    ) -> Option<Verdict> {
+        if self.any_port && !flow.destination.has_port() {
+            return None;
+        }
+        self.send_to_known(slot, records, pool, flow)
+    }
+
+    /// The same where the mapping and the filter know all of a remote.
+    #[inline(always)]
+    fn send_to_known(
         &self,
         slot: u32,
         records: &mut [Record<u32>],

@@ -62,7 +62,7 @@ pub(crate) struct Nearby<'a> {
 
 impl Nearby<'_> {
     /// The slot of the endpoint so far from port 0 of the pool's first address, as IPv4's [`Tagged`] words are subtracted;
-    /// `NONE` if it takes a search.
+    /// the free slot that it would have, where its page has a run; `NONE` if it takes a search.
     ///
     /// [`Tagged`]: crate::address::Tagged
     #[inline(always)]
@@ -113,6 +113,12 @@ impl Ports {
     /// Whether finding slots reads more memory than a processor keeps close by.
     pub(crate) fn is_far(&self) -> bool {
         self.lists.allocated() + self.few.allocated() > 1 << 20
+    }
+
+    /// Whether the page of `port` has neither a list nor a run.
+    #[cfg(test)]
+    pub(super) fn has_few(&self, pool: u16, port: u16) -> bool {
+        self.directory[place(pool, port)] == Page::FEW
     }
 
     /// Fetches what a search for `port` reads first.

@@ -25,6 +25,8 @@ pub(crate) struct Record<A: Address> {
     generation: u16,
 }
 
+const _: () = assert!(size_of::<Record<u32>>() == 32);
+
 const LIVE: u16 = 1;
 const REPLIED: u16 = 2;
 const UNSOLICITED: u16 = 4;

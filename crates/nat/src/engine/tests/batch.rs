@@ -48,6 +48,12 @@ impl IntoEndpoint for SocketAddrV4 {
     }
 }
 
+/// Of a table with all its indexes from the start, and of one that is always scanned.
+const LIMITS: [Limits; 2] = [
+    Limits { scanned: 0, few: 0, dense: 8, pages: 2 },
+    Limits { scanned: u32::MAX, few: 0, dense: 8, pages: 2 },
+];
+
 /// Batches of anything, whose flows open, repeat, fail and meet one another within a batch.
 #[test]
 fn batches_of_anything_do_what_single_packets_do() {
@@ -64,16 +70,17 @@ fn batches_of_anything_do_what_single_packets_do() {
         Behavior { refresh: Refresh::Inbound, pooling: Pooling::Arbitrary, ..base() },
         Behavior { port_overloading: true, ..preset("symmetric") },
     ];
-    for (seed, behavior) in (0..).zip(behaviors) {
+    let tables = behaviors.iter().flat_map(|behavior| LIMITS.iter().map(move |limits| (behavior, limits)));
+    for (seed, (behavior, limits)) in (0..).zip(tables) {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let translates = behavior.kind == Kind::Nat;
-        let mut batched = Bench::with(behavior, 3);
+        let mut batched = Bench::with(behavior.clone(), 3);
         if translates {
             let apart = [1, 2, 9].map(|host| Endpoint::v4(203, 0, 113, host, 0).ip);
             batched.nat.set_external(batched.now, &apart).expect("other addresses");
         }
         let mut single = batched.nat.clone();
-        batched.nat.set_limits(&Limits { scanned: 0, few: 0, dense: 8, pages: 2 });
+        batched.nat.set_limits(limits);
         // Whom packets from outside answer, right or wrong.
         let mut answers = vec![any_flow(&mut rng)];
         for round in 0..40 {
