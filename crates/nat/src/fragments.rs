@@ -8,6 +8,8 @@
 //! what is held have bounds of their own: whoever fills the places for those held, keeps out others that come early, and
 //! one source does not fill them. A NAT that reassembles has no place but those, and does not comply.
 
+mod reassembly;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -37,10 +39,6 @@ struct Bounds {
 /// For those that wait for the first one.
 const EARLY: Bounds = Bounds { most: 64, most_of_source: 16, patience: PATIENCE };
 
-/// For those that wait for all: the 30 s and the 4 MiB, two kilobytes each, that Linux has (`ipv4_frags_init_net` in
-/// `net/ipv4/ip_fragment.c`).
-const ALL: Bounds = Bounds { most: 2048, most_of_source: 2048, patience: 30_000_000_000 };
-
 /// What the fragments of one datagram have in common (RFC 791 section 3.2), and the side that they come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -66,18 +64,6 @@ struct Way {
     destination: IpAddr,
     inside: bool,
     forward: Forward,
-}
-
-/// What a fragment is to those of its datagram that are held.
-enum Fit {
-    /// Others are still missing.
-    Missing,
-    /// It was the last one missing.
-    Last,
-    /// Its octets are there already.
-    Known,
-    /// It overlaps another, or reaches past the end.
-    Contradiction,
 }
 
 #[derive(Clone, Debug)]
@@ -128,36 +114,6 @@ impl<A: Address> Translator<A> {
             None if early => known.hold(key, datagram, now, &EARLY).map(Outcome::Held).map_err(Drop::from),
             None => Err(DropReason::FragmentTooEarly.into()),
         }
-    }
-
-    /// Holds a fragment until it is the last one missing. Then all go where the first one does.
-    fn reassemble(&mut self, key: Key, datagram: &mut Datagram) -> Result<Outcome, Drop> {
-        let now = self.latest();
-        let known = self.fragments.get_or_insert_default();
-        match known.fit(key, datagram) {
-            Fit::Missing => {
-                return known.hold(key, datagram, now, &ALL).map(Outcome::Held).map_err(Drop::from);
-            }
-            Fit::Known => return Err(DropReason::FragmentOverlap.into()),
-            Fit::Contradiction => {
-                known.release(key, |_| Outcome::Drop(DropReason::FragmentOverlap.into()));
-                return Err(DropReason::FragmentOverlap.into());
-            }
-            Fit::Last => {}
-        }
-        let Some(mut first) = known.take_first(key) else {
-            let passed = self.translate_first(key.origin, datagram);
-            let followed = follow(datagram, &passed);
-            self.fragments.get_or_insert_default().release_after(key, &followed);
-            return passed;
-        };
-        let passed = self.translate_first(key.origin, &mut first.fragment);
-        let followed = follow(&first.fragment, &passed);
-        let known = self.fragments.get_or_insert_default();
-        let outcome = passed.unwrap_or_else(Outcome::Drop);
-        known.released.push_back(ReleasedFragment { held: first.number, fragment: first.fragment, outcome });
-        known.release_after(key, &followed);
-        followed.map(|way| way.send(datagram))
     }
 
     /// Translates the first fragment by the header that it begins with.
@@ -253,36 +209,6 @@ impl Known {
         Ok(number)
     }
 
-    /// What a fragment is to those that are held of its datagram.
-    fn fit(&self, key: Key, fragment: &Datagram) -> Fit {
-        let new = Span::of(fragment);
-        let mut spans: Vec<Span> = self.of(key).map(|held| Span::of(&held.fragment)).collect();
-        if spans.iter().any(|span| span.start <= new.start && new.end <= span.end) {
-            return Fit::Known;
-        }
-        spans.push(new);
-        spans.sort_unstable_by_key(|span| span.start);
-        let joins = |pair: &[Span]| pair[0].end <= pair[1].start && !pair[0].is_last;
-        if !spans.windows(2).all(joins) {
-            return Fit::Contradiction;
-        }
-        let whole = spans[0].start == 0
-            && spans[spans.len() - 1].is_last
-            && spans.windows(2).all(|pair| pair[0].end == pair[1].start);
-        if whole { Fit::Last } else { Fit::Missing }
-    }
-
-    fn of(&self, key: Key) -> impl Iterator<Item = &Held> {
-        self.held.iter().filter(move |held| held.key == key)
-    }
-
-    /// Takes the first fragment of a datagram out of those held.
-    fn take_first(&mut self, key: Key) -> Option<Held> {
-        let place =
-            self.held.iter().position(|held| held.key == key && held.fragment.fragment_offset == 0)?;
-        self.held.remove(place)
-    }
-
     /// Has those held of one datagram go the way of the first one.
     fn release_after(&mut self, key: Key, followed: &Result<Way, Drop>) {
         self.release(key, |fragment| match followed {
@@ -330,25 +256,6 @@ impl Known {
             + self.noted.capacity() * size_of::<Noted>()
             + self.held.capacity() * size_of::<Held>()
             + self.released.capacity() * size_of::<ReleasedFragment>()
-    }
-}
-
-/// The octets that a fragment has of the data of its datagram.
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-    is_last: bool,
-}
-
-impl Span {
-    fn of(fragment: &Datagram) -> Self {
-        let start = usize::from(fragment.fragment_offset) * fragment::UNIT;
-        let octets = match &fragment.transport {
-            Transport::Fragment { payload, .. } => payload.len(),
-            _ => 0,
-        };
-        Self { start, end: start + octets, is_last: !fragment.more_fragments }
     }
 }
 
