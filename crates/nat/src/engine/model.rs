@@ -345,7 +345,7 @@ impl Bench {
             Some((identification, _)) if fragments == Fragments::Reassemble => {
                 self.join(packet, key(identification), (outcome, passed), &sent);
             }
-            Some((identification, Piece::Later(_) | Piece::End)) => {
+            Some((identification, Piece::Later(_) | Piece::End | Piece::Askew)) => {
                 let waits = fragments == Fragments::OutOfOrder;
                 let expected = self.model.fragments.later(key(identification), now, waits, (packet, &sent));
                 assert_eq!((outcome, passed), expected);

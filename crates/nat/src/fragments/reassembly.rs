@@ -19,9 +19,12 @@ enum Fit {
     Last,
     /// Its octets are there already.
     Known,
-    /// It overlaps another, or reaches past the end.
+    /// It overlaps another, one reaches past the end, or it can be part of no datagram.
     Contradiction,
 }
+
+/// Octets of the largest datagram's data.
+const MOST: usize = 65_535;
 
 /// The octets that a fragment has of the data of its datagram.
 #[derive(Clone, Copy)]
@@ -39,6 +42,12 @@ impl Span {
             _ => 0,
         };
         Self { start, end: start + octets, is_last: !fragment.more_fragments }
+    }
+
+    /// Whether there is a datagram that it can be of.
+    fn is_possible(self) -> bool {
+        let octets = self.end - self.start;
+        octets > 0 && self.end <= MOST && (self.is_last || octets.is_multiple_of(fragment::UNIT))
     }
 }
 
@@ -79,7 +88,11 @@ impl Known {
     fn fit(&self, key: Key, fragment: &Datagram) -> Fit {
         let new = Span::of(fragment);
         let mut spans: Vec<Span> = self.of(key).map(|held| Span::of(&held.fragment)).collect();
-        if spans.iter().any(|span| span.start <= new.start && new.end <= span.end) {
+        let is_short = new.is_last && spans.iter().any(|span| span.end > new.end);
+        if is_short || !new.is_possible() {
+            return Fit::Contradiction;
+        }
+        if runs(&spans).iter().any(|run| run.start <= new.start && new.end <= run.end) {
             return Fit::Known;
         }
         spans.push(new);
@@ -104,4 +117,23 @@ impl Known {
             self.held.iter().position(|held| held.key == key && held.fragment.fragment_offset == 0)?;
         self.held.remove(place)
     }
+}
+
+/// The runs that spans make in the order in which they came. Only one right behind all before it continues a run, as in
+/// Linux (`inet_frag_queue_insert` in `net/ipv4/inet_fragment.c`).
+fn runs(spans: &[Span]) -> Vec<Span> {
+    let mut runs: Vec<Span> = Vec::new();
+    let mut furthest = 0;
+    for span in spans {
+        match runs.get_mut(furthest) {
+            Some(run) if run.end == span.start => run.end = span.end,
+            run => {
+                if run.is_none_or(|run| run.end < span.start) {
+                    furthest = runs.len();
+                }
+                runs.push(*span);
+            }
+        }
+    }
+    runs
 }

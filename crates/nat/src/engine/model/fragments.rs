@@ -123,7 +123,16 @@ impl Fragments {
         let same = || self.held.iter().filter(|held| held.key == key).map(|held| &held.fragment);
         let new = octets(fragment);
         let overlap = Outcome::Drop(DropReason::FragmentOverlap.into());
-        if same().map(octets).any(|old| old.start <= new.start && new.end <= old.end) {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for old in same().map(octets) {
+            match runs.iter_mut().max_by_key(|run| run.end) {
+                Some(run) if run.end == old.start => run.end = old.end,
+                _ => runs.push(old),
+            }
+        }
+        let reach = runs.iter().map(|run| run.end).max().unwrap_or(0);
+        let is_possible = if fragment.more_fragments { new.len() % 8 == 0 } else { reach <= new.end };
+        if is_possible && runs.iter().any(|run| run.start <= new.start && new.end <= run.end) {
             return Err((overlap, Vec::new()));
         }
         let is_apart = |old: &Datagram| {
@@ -134,7 +143,7 @@ impl Fragments {
             };
             octets(first).end <= octets(second).start && first.more_fragments
         };
-        if !same().all(is_apart) {
+        if !is_possible || !same().all(is_apart) {
             let released = self.held.extract_if(.., |held| held.key == key);
             return Err((overlap, released.map(|held| held.drop(DropReason::FragmentOverlap)).collect()));
         }

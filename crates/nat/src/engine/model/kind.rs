@@ -38,8 +38,10 @@ pub(super) enum Piece {
     Short,
     /// One after it, by its offset; the third is the last.
     Later(u16),
-    /// The second, as the last.
+    /// The beginning of the second, as the last.
     End,
+    /// The end of the first and the beginning of the one after it.
+    Askew,
 }
 
 const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false };
@@ -66,6 +68,7 @@ pub(super) fn pieces() -> impl Strategy<Value = Piece> {
         4 => Just(Piece::First),
         5 => (1u16..4).prop_map(Piece::Later),
         1 => Just(Piece::End),
+        1 => Just(Piece::Askew),
         1 => Just(Piece::Short),
     ]
 }
@@ -145,7 +148,8 @@ impl Packet {
             Piece::First => (0, header),
             Piece::Short => (0, header[..4].to_vec()),
             Piece::Later(offset) => (3 * offset, vec![7; 24]),
-            Piece::End => (6, vec![7; 24]),
+            Piece::End => (6, vec![7; 16]),
+            Piece::Askew => (2, vec![7; 24]),
         };
         Datagram {
             identification,

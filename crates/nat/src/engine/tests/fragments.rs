@@ -302,6 +302,69 @@ fn fragments_that_overlap_make_no_datagram() {
     assert!(matches!(nat.send(third.clone()).0, Outcome::Outside(_)));
 }
 
+/// What becomes of a fragment that comes after others, and how many are dropped with it.
+fn after(others: &[Datagram], piece: Datagram) -> (Option<DropReason>, usize) {
+    let mut nat = with(Fragments::Reassemble);
+    for other in others {
+        assert!(matches!(nat.send(other.clone()).0, Outcome::Held(_)), "{other:?}");
+    }
+    let reason = match nat.send(piece).0 {
+        Outcome::Held(_) => None,
+        outcome => dropped(outcome),
+    };
+    let released = nat.released();
+    assert!(released.iter().all(|it| dropped(it.outcome) == Some(DropReason::FragmentOverlap)));
+    (reason, released.len())
+}
+
+#[test]
+fn a_fragment_that_can_be_of_no_datagram_discards_its_own() {
+    let others = &pieces(ALICE, SERVER, 1)[..1];
+    let piece = |fragment_offset, more_fragments, octets| Datagram {
+        fragment_offset,
+        more_fragments,
+        transport: Transport::Fragment { protocol: 17, payload: vec![7; octets].into() },
+        ..others[0].clone()
+    };
+    for (offset, more_fragments, octets, is_possible) in [
+        (2, true, 0, false),
+        (2, false, 0, false),
+        (0, true, 0, false),
+        (2, true, 12, false),
+        (8190, false, 15, true),
+        (8190, false, 16, false),
+        (8190, true, 16, false),
+        (u16::MAX, false, 8, false),
+    ] {
+        let overlap = (Some(DropReason::FragmentOverlap), others.len());
+        let expected = if is_possible { (None, 0) } else { overlap };
+        let found = after(others, piece(offset, more_fragments, octets));
+        assert_eq!(found, expected, "{octets} at {offset}");
+    }
+}
+
+#[test]
+fn a_fragment_within_those_that_came_in_order_is_known() {
+    let [first, second, _] = &pieces(ALICE, SERVER, 1)[..] else { panic!("three") };
+    let askew = Datagram { fragment_offset: 1, ..second.clone() };
+    let overlap = Some(DropReason::FragmentOverlap);
+    assert_eq!(after(&[first.clone(), second.clone()], askew.clone()), (overlap, 0));
+    assert_eq!(after(&[second.clone(), first.clone()], askew), (overlap, 2), "as in Linux");
+}
+
+#[test]
+fn a_last_fragment_that_ends_before_others_discards_its_datagram() {
+    let second = pieces(ALICE, SERVER, 1).remove(1);
+    let last = |octets| Datagram {
+        more_fragments: false,
+        transport: Transport::Fragment { protocol: 17, payload: vec![7; octets].into() },
+        ..second.clone()
+    };
+    let overlap = Some(DropReason::FragmentOverlap);
+    assert_eq!(after(std::slice::from_ref(&second), last(8)), (overlap, 1));
+    assert_eq!(after(std::slice::from_ref(&second), last(16)), (overlap, 0), "known");
+}
+
 #[test]
 fn a_large_datagram_is_reassembled_and_a_flood_of_fragments_has_bounds() {
     let mut nat = with(Fragments::Reassemble);
