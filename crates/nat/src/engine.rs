@@ -180,8 +180,8 @@ impl Nat {
         }
     }
 
-    /// Ends the mappings whose time has come, and makes due replies ready. Every other call does so too, hence this
-    /// matters only to one who wants them, or the memory, at once.
+    /// Ends the mappings whose time has come, makes due replies ready, and releases the fragments that have waited for
+    /// too long. Every other call does so too, hence this matters only to one who wants them, or the memory, at once.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         match &mut self.machine {
             Machine::Router(_) | Machine::Static(_) => {}
@@ -219,8 +219,12 @@ impl Nat {
         }
     }
 
-    /// The next fragment that waited and does so no longer, as those of its datagram that it waited for have come, or
-    /// have not in time. To be asked for after every call.
+    /// The next fragment that waited and does so no longer: those of its datagram that it waited for have come, or have
+    /// not in time; its datagram is discarded, as fragments of it contradict each other; or the NAT was rebooted or got
+    /// other external addresses. To be asked for after every call.
+    ///
+    /// Of a datagram's fragments the first alone creates a mapping or permits a remote, and it is released before those
+    /// that follow it. Hence, where a call was about another one, those that it releases go before that, else after it.
     pub fn poll_fragment(&mut self) -> Option<ReleasedFragment> {
         match &mut self.machine {
             Machine::Router(_) | Machine::Static(_) => None,

@@ -121,7 +121,7 @@ pub enum Event<V> {
         /// Each piece with its number.
         fragments: Vec<(PacketId, Datagram)>,
     },
-    /// A fragment waits: in a NAT for the first one of its datagram, in a host for the others.
+    /// A fragment waits: in a NAT for the first one of its datagram or for all, in a host for the others.
     Held {
         /// The fragment's number.
         packet: PacketId,

@@ -133,7 +133,10 @@ impl<P: Program> Simulator<P> {
         let before = self.log.is_some().then(|| Box::new(self.packets[key as usize].datagram.clone()));
         match self.translate(node, Direction::Outbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
-            Some(outcome) => self.decided_outbound((node, uplink, network), key, before, outcome),
+            Some(outcome) => {
+                self.release_before(node, key);
+                self.decided_outbound((node, uplink, network), key, before, outcome);
+            }
         }
         if !self.waiting.is_empty() {
             self.release(node, Family::of(destination));
@@ -219,7 +222,10 @@ impl<P: Program> Simulator<P> {
         let family = self.packets[key as usize].datagram.family();
         match self.translate(node, Direction::Inbound, key) {
             None => self.drop_packet(Place::Node(node), key, DropReason::NoRoute, None),
-            Some(outcome) => self.decided_inbound(node, uplink, key, before, outcome),
+            Some(outcome) => {
+                self.release_before(node, key);
+                self.decided_inbound(node, uplink, key, before, outcome);
+            }
         }
         if !self.waiting.is_empty() {
             self.release(node, family);

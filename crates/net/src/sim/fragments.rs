@@ -182,6 +182,18 @@ impl<P: Program> Simulator<P> {
         self.waiting.insert((node, family, held), Waiting { packet: key, direction, network });
     }
 
+    /// Has those go on that a NAT releases with `key`, if that is not the first fragment, which then is one of them: what
+    /// made the mapping is to pass first.
+    pub(super) fn release_before(&mut self, node: NodeId, key: u32) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let datagram = &self.packets[key as usize].datagram;
+        if datagram.fragment_offset > 0 {
+            self.release(node, datagram.family());
+        }
+    }
+
     /// Has the fragments go on, or drops them, that a NAT holds no longer.
     pub(super) fn release(&mut self, node: NodeId, family: Family) {
         while let Some(ReleasedFragment { held, fragment, outcome }) = self.released(node, family) {

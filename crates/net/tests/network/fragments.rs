@@ -206,3 +206,26 @@ fn rfc4787_req14_fragments_out_of_order_wait_for_the_first() {
     network.inject(&natbed_net::Fault::RebootNat(home.nat));
     assert_eq!((drops(&network), network.totals().in_flight), (vec![timeout; 2], 0));
 }
+
+#[test]
+fn the_log_has_a_mapping_before_the_fragments_that_pass_by_it() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for fragments in [Fragments::OutOfOrder, Fragments::Reassemble] {
+            let (_, mut network, alice, _) = home(fragments);
+            let pieces = fragment::cut(&loose(HOST, SERVER, 4000, 3), 1500).unwrap();
+            for place in order {
+                network.send(alice, pieces[place].clone());
+            }
+            network.run_until(ms(15));
+            let events = network.log().iter().filter_map(|record| match &record.event {
+                Event::MappingCreated { .. } => Some("mapping"),
+                Event::FilterOpened { .. } => Some("filter"),
+                Event::Translated { after, .. } if after.fragment_offset == 0 => Some("first"),
+                Event::Translated { .. } => Some("other"),
+                _ => None,
+            });
+            let events: Vec<_> = events.collect();
+            assert_eq!(events, ["mapping", "filter", "first", "other", "other"], "{fragments} {order:?}");
+        }
+    }
+}
