@@ -233,7 +233,7 @@ words! {
         InOrder = "in-order",
         /// Those that come before it wait for it too: 'Receive Fragments Out of Order'.
         OutOfOrder = "out-of-order",
-        /// All of them wait until the last is there: one more way to 'Receive Fragments Out of Order'.
+        /// All of them wait until the datagram is whole: one more way to 'Receive Fragments Out of Order'.
         Reassemble = "reassemble",
     }
 }

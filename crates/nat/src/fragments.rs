@@ -2,7 +2,7 @@
 //!
 //! Only the first fragment of a datagram shows its ports. It passes as a whole datagram would, and its passage is noted
 //! for the others, which go the same way. Those that come before it are dropped or held, by the axis. A NAT that
-//! reassembles holds all of them until the last is there.
+//! reassembles holds all of them until the datagram is whole.
 //!
 //! RFC 4787 REQ-14 a wants an attack by fragments to harm neither those in order nor whole packets. What is noted and
 //! what is held have bounds of their own: whoever fills the places for those held, keeps out others that come early, and

@@ -43,6 +43,10 @@
 //! 2). ICMP errors follow the mapping of the packet that they quote (RFC 5508). Mappings end exactly at their
 //! deadline, with or without [`Nat::handle_timeout`]. [`Nat::snapshot`] shows the table.
 //!
+//! Fragments are dropped, follow the first one of their datagram, which alone shows its ports, or are held until that or
+//! all are there, as [`behavior::Fragments`] says. Those held come out of [`Nat::poll_fragment`], which is to be asked
+//! after every call.
+//!
 //! A NAT with a handful of mappings takes less than a kilobyte, one with millions about 60 octets for each. For large
 //! tables [`Nat::outbound_batch`] and [`Nat::inbound_batch`] overlap the cache misses of many packets.
 //!

@@ -199,13 +199,14 @@ reasons! {
         "it is a fragment without ports, and the first one, which has them, has not passed before it",
     /// A fragment that waited for others of its datagram in vain.
     FragmentTimeout = "fragment-timeout":
-        "it is a fragment, and those of its datagram that it waited for did not come in time",
+        "it is a fragment, and those of its datagram that it waited for did not come in time, or before the NAT rebooted \
+         or got other addresses",
     /// There are as many fragments waiting as there may be.
     FragmentsFull = "fragments-full":
         "it is a fragment that has to wait for others, and as many as the NAT keeps do so already",
     /// Fragments of one datagram that do not fit together.
     FragmentOverlap = "fragment-overlap":
-        "it is a fragment, and has octets of its datagram that another has too",
+        "it is a fragment of a datagram whose fragments overlap, go on past its end, or can be part of none",
     /// A protocol that the NAT does not translate.
     UnsupportedProtocol = "unsupported-protocol":
         "this NAT does not track the packet's protocol",
