@@ -131,7 +131,8 @@ impl Fragments {
             }
         }
         let reach = runs.iter().map(|run| run.end).max().unwrap_or(0);
-        let is_possible = if fragment.more_fragments { new.len() % 8 == 0 } else { reach <= new.end };
+        let is_possible =
+            if fragment.more_fragments { new.len().is_multiple_of(8) } else { reach <= new.end };
         if is_possible && runs.iter().any(|run| run.start <= new.start && new.end <= run.end) {
             return Err((overlap, Vec::new()));
         }
