@@ -48,7 +48,7 @@ pub(crate) struct Episode<'a> {
     /// The port of each internal socket's newest flow.
     newest: BTreeMap<usize, Port>,
     /// The newest datagram that lacks a fragment.
-    lacking: Option<Box<Lacking>>,
+    lacking: Option<Box<Sending>>,
     story: Vec<String>,
 }
 
@@ -59,13 +59,13 @@ enum Step {
     /// It goes in fragments.
     Cut(Way, Shape),
     /// The fragment that the newest incomplete datagram lacks comes after all.
-    Late(Box<Lacking>),
+    Late(Box<Sending>),
     /// From an internal socket to an external port.
     Around(usize, Port),
 }
 
-/// What has not been sent of a datagram in fragments.
-struct Lacking {
+/// Fragments of a datagram on their way through the kernel and through us.
+struct Sending {
     way: Way,
     number: u64,
     kernel: Pieces,
@@ -195,12 +195,12 @@ impl<'a> Episode<'a> {
         // What a port out of few is to the other side, may have changed by the time that the rest comes.
         let stays = !matches!((self.rule.ports, way), (Ports::Few(_), Way::In(..)));
         if let Some((kernel, ours)) = kernel.rest().zip(ours.rest()).filter(|_| stays) {
-            self.lacking = Some(Box::new(Lacking { way, number, kernel, ours }));
+            self.lacking = Some(Box::new(Sending { way, number, kernel, ours }));
         }
-        self.send_pieces(&format!("{shape:?}"), Lacking { way, number, kernel, ours })
+        self.send_pieces(&format!("{shape:?}"), Sending { way, number, kernel, ours })
     }
 
-    fn send_pieces(&mut self, what: &str, Lacking { way, number, kernel, ours }: Lacking) -> Option<Fate> {
+    fn send_pieces(&mut self, what: &str, Sending { way, number, kernel, ours }: Sending) -> Option<Fate> {
         let arrivals = match way {
             Way::Out(..) => self.testbed.send_pieces_out(number, &kernel.octets()),
             Way::In(..) => self.testbed.send_pieces_in(number, &kernel.octets()),
@@ -332,8 +332,10 @@ fn internal_port(ports: Ports, episode: u64, place: u64) -> u16 {
 }
 
 impl Tally {
-    /// Coincidences are as rare as chance makes them. A NAT with a reason for what looks like one shows more.
+    /// Enough arrived to compare. Coincidences are as rare as chance makes them: a NAT with a reason for what looks like
+    /// one shows more.
     pub(crate) fn check(&self) {
+        assert!(self.delivered > 0 && self.in_fragments >= self.packets / 50, "too few: {self}");
         assert!(self.coincidences <= 5 + self.episodes / 20, "too many coincidences: {self}");
     }
 }

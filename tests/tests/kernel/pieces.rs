@@ -1,5 +1,6 @@
 //! Datagrams in fragments, for the kernel and for us.
 
+use bytes::Bytes;
 use natbed_nat::{Nat, Outcome};
 use natbed_packet::fragment::{Added, Parts, UNIT, cut};
 use natbed_packet::{Datagram, Endpoint, Timestamp, Transport, wire};
@@ -29,21 +30,29 @@ pub(crate) struct Shape {
     /// Octets of the payload.
     size: usize,
     mtu: u16,
-    fate: Fate,
+    trouble: Trouble,
     /// Decides which fragment it is about, or the order.
     seed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum Trouble {
     InOrder,
     Shuffled,
     /// One comes twice.
     Twice,
     /// One does not come.
     Missing,
-    /// One comes that overlaps two others.
+    /// One comes that overlaps two others, of which one has come.
     Overlapped,
+    /// One comes that overlaps two others, after them.
+    Within,
+    /// The same, and of the two the later came first.
+    Across,
+    /// A last one comes that ends before one that has come.
+    Ended,
+    /// One comes that has no octets.
+    Empty,
 }
 
 impl Shape {
@@ -53,14 +62,18 @@ impl Shape {
             0 => (rng.random_range(3100..6000), 1500),
             _ => (rng.random_range(600..1400), [276, 300][rng.random_range(0..2)]),
         };
-        let fate = match rng.random_range(0..9) {
-            0..3 => Fate::InOrder,
-            3..6 => Fate::Shuffled,
-            6 => Fate::Twice,
-            7 => Fate::Missing,
-            _ => Fate::Overlapped,
+        let trouble = match rng.random_range(0..16) {
+            0..4 => Trouble::InOrder,
+            4..8 => Trouble::Shuffled,
+            8 => Trouble::Twice,
+            9 => Trouble::Missing,
+            10 => Trouble::Overlapped,
+            11..13 => Trouble::Within,
+            13 => Trouble::Across,
+            14 => Trouble::Ended,
+            _ => Trouble::Empty,
         };
-        Self { size, mtu, fate, seed: rng.random_range(0..1000) }
+        Self { size, mtu, trouble, seed: rng.random_range(0..1000) }
     }
 
     /// The fragments of a datagram that carries `number`, which no other between the two has yet.
@@ -74,12 +87,23 @@ impl Shape {
         let mut sent = cut(&whole, self.mtu).unwrap();
         let place = usize::try_from(self.seed).unwrap() % sent.len();
         let mut missing = None;
-        match self.fate {
-            Fate::InOrder => {}
-            Fate::Shuffled => sent.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(self.seed)),
-            Fate::Twice => sent.insert(place, sent[place].clone()),
-            Fate::Missing => missing = Some(sent.remove(place)),
-            Fate::Overlapped => sent.insert(1, overlapping(&sent[0], &sent[1])),
+        match self.trouble {
+            Trouble::InOrder => {}
+            Trouble::Shuffled => sent.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(self.seed)),
+            Trouble::Twice => sent.insert(place, sent[place].clone()),
+            Trouble::Missing => missing = Some(sent.remove(place)),
+            Trouble::Overlapped => sent.insert(1, overlapping(&sent[0], &sent[1])),
+            Trouble::Within => sent.insert(2, overlapping(&sent[0], &sent[1])),
+            Trouble::Across => {
+                sent.insert(2, overlapping(&sent[0], &sent[1]));
+                sent.swap(0, 1);
+            }
+            Trouble::Ended => {
+                let octets = octets(&sent[1]);
+                let ended = with(&sent[1], octets.slice(..octets.len() - UNIT));
+                sent.insert(2, Datagram { more_fragments: false, ..ended });
+            }
+            Trouble::Empty => sent.insert(place, with(&sent[place], Bytes::new())),
         }
         Pieces { sent, missing }
     }
@@ -125,15 +149,19 @@ impl Pieces {
 
 /// A fragment that has the end of one and the beginning of the next.
 fn overlapping(one: &Datagram, next: &Datagram) -> Datagram {
-    let octets = |piece: &Datagram| match &piece.transport {
+    let (before, after) = (octets(one), octets(next));
+    let payload = [&before[before.len() - UNIT..], &after[..after.len() - UNIT]].concat().into();
+    Datagram { fragment_offset: next.fragment_offset - 1, ..with(next, payload) }
+}
+
+fn octets(piece: &Datagram) -> Bytes {
+    match &piece.transport {
         Transport::Fragment { payload, .. } => payload.clone(),
         transport => unreachable!("{transport:?}"),
-    };
-    let (one, after) = (octets(one), octets(next));
-    let payload = [&one[one.len() - UNIT..], &after[..after.len() - UNIT]].concat().into();
-    Datagram {
-        fragment_offset: next.fragment_offset - 1,
-        transport: Transport::Fragment { protocol: 17, payload },
-        ..next.clone()
     }
+}
+
+/// A fragment with other octets.
+fn with(piece: &Datagram, payload: Bytes) -> Datagram {
+    Datagram { transport: Transport::Fragment { protocol: 17, payload }, ..piece.clone() }
 }
