@@ -5,6 +5,7 @@ use rand::RngExt;
 
 use super::*;
 use crate::Remote;
+use crate::behavior::Fragments;
 
 #[test]
 fn a_second_remote_does_not_evict_the_first() {
@@ -243,8 +244,22 @@ fn hostile_packet(rng: &mut Xoshiro256PlusPlus) -> Datagram {
             Datagram::new(ip(rng), ip(rng), Transport::Icmp(Icmp::Error(error)))
         }
         4 => {
-            let payload = Bytes::new();
-            Datagram::new(ip(rng), ip(rng), Transport::Fragment { protocol: 17, payload })
+            let payload: Vec<u8> = (0..rng.random_range(0..=40u32)).map(|_| rng.random()).collect();
+            let protocol = [1, 6, 17, 17, 17, 47][rng.random_range(0..6u32) as usize];
+            let offsets = [0, 0, 1, 2, 3, 5, 8190, u16::MAX];
+            // Mostly of few datagrams, lest they never meet.
+            let (source, destination) =
+                if rng.random_range(0..4u32) == 0 { (ip(rng), ip(rng)) } else { (ALICE.ip, SERVER.ip) };
+            return Datagram {
+                identification: rng.random_range(0..2u16),
+                more_fragments: rng.random(),
+                fragment_offset: offsets[rng.random_range(0..8u32) as usize],
+                ..Datagram::new(
+                    source,
+                    destination,
+                    Transport::Fragment { protocol, payload: payload.into() },
+                )
+            };
         }
         _ => inner,
     };
@@ -255,30 +270,50 @@ fn hostile_packet(rng: &mut Xoshiro256PlusPlus) -> Datagram {
 #[test]
 fn hostile_packets_never_panic_and_never_leave_the_pool() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
-    for name in presets::all_names().into_iter().filter(|name| *name != "static") {
-        let behavior = Behavior {
-            hairpinning: Hairpinning::ExternalSource,
-            unsolicited: Unsolicited::CreatesState,
-            filter_timeout: Some(Duration::from_nanos(1)),
-            udp_timeout_new: Some(Duration::MAX),
-            ..preset(name)
-        };
-        let translates = behavior.kind == Kind::Nat;
-        let mut nat = Bench::with(behavior, 2);
-        for _ in 0..3000 {
-            let mut packet = hostile_packet(&mut rng);
-            let now = [0, 1, u64::MAX - 1, u64::MAX, 5][rng.random_range(0..5u32) as usize];
-            let now = Timestamp::from_nanos(now);
-            if rng.random_range(0..2u32) == 0 {
-                let outcome = nat.nat.outbound(now, &mut packet);
-                let ours = packet.source == EXTERNAL.ip || packet.source.to_string() == "203.0.113.2";
-                assert!(!translates || !matches!(outcome, Outcome::Outside(_)) || ours, "{packet:?}");
-            } else {
-                let _ = nat.nat.inbound(now, &mut packet);
-            }
+    for fragments in Fragments::ALL {
+        let mut released = 0;
+        for name in presets::all_names().into_iter().filter(|name| *name != "static") {
+            released += hostile_run(&mut rng, Behavior { fragments: *fragments, ..preset(name) });
         }
-        assert!(nat.nat.snapshot(Timestamp::MAX).len() <= 3000);
+        let waits = matches!(fragments, Fragments::OutOfOrder | Fragments::Reassemble);
+        assert_eq!(released > 0, waits, "{fragments}");
     }
+}
+
+/// Sends hostile packets through a NAT; how many fragments passed that had waited.
+fn hostile_run(rng: &mut Xoshiro256PlusPlus, behavior: Behavior) -> u32 {
+    let behavior = Behavior {
+        hairpinning: Hairpinning::ExternalSource,
+        unsolicited: Unsolicited::CreatesState,
+        filter_timeout: Some(Duration::from_nanos(1)),
+        udp_timeout_new: Some(Duration::MAX),
+        ..behavior
+    };
+    let translates = behavior.kind == Kind::Nat;
+    let stays = |outcome: Outcome, packet: &Datagram| {
+        let ours = packet.source == EXTERNAL.ip || packet.source.to_string() == "203.0.113.2";
+        assert!(!translates || !matches!(outcome, Outcome::Outside(_)) || ours, "{packet:?}");
+    };
+    let mut nat = Bench::with(behavior, 2);
+    let mut passed = 0;
+    for step in 0..3000 {
+        let mut packet = hostile_packet(rng);
+        let times =
+            if step < 2000 { [0, 1, 5, step, step * 20_000_000] } else { [0, 1, u64::MAX - 1, u64::MAX, 5] };
+        let now = Timestamp::from_nanos(times[rng.random_range(0..5u32) as usize]);
+        if rng.random_range(0..2u32) == 0 {
+            let outcome = nat.nat.outbound(now, &mut packet);
+            stays(outcome, &packet);
+        } else {
+            let _ = nat.nat.inbound(now, &mut packet);
+        }
+        while let Some(released) = nat.nat.poll_fragment() {
+            stays(released.outcome, &released.fragment);
+            passed += u32::from(!matches!(released.outcome, Outcome::Drop(_)));
+        }
+    }
+    assert!(nat.nat.snapshot(Timestamp::MAX).len() <= 3000);
+    passed
 }
 
 #[test]
