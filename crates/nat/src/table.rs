@@ -24,8 +24,8 @@ mod slab;
 
 use large::{Inbound, Large};
 
-pub(crate) use ports::Ports;
-pub(crate) use record::{Key, Record, Shape, is_laxer};
+pub(crate) use ports::{Nearby, Ports};
+pub(crate) use record::{Key, Record, Shape, Sign, is_laxer};
 use slab::Slab;
 
 /// What a host with mappings has.

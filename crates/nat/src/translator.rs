@@ -142,7 +142,7 @@ impl<A: Address> Translator<A> {
     /// Whether a packet from outside must not have this source.
     #[inline]
     pub(crate) fn is_spoofed(&self, ip: A) -> bool {
-        self.inside.contains(ip) || self.pool.place(ip).is_some()
+        is_at_home(&self.inside, &self.pool, ip)
     }
 
     /// The prefixes inside, from the first address to the last.
@@ -184,6 +184,17 @@ const fn key_of(behavior: &Behavior) -> Mapping {
         (Kind::Firewall, Filtering::AddressAndPortDependent) => Mapping::AddressAndPortDependent,
         _ => behavior.mapping,
     }
+}
+
+/// Whether an address is inside or the NAT's own.
+#[inline]
+fn is_at_home<A: Address>(inside: &Blocks<A>, pool: &Pool<A>, ip: A) -> bool {
+    inside.contains(ip) || pool.place(ip).is_some()
+}
+
+/// Whether packets from and to an address pass for all that can be said of the address.
+fn is_elsewhere<A: Address>(inside: &Blocks<A>, pool: &Pool<A>, ip: A) -> bool {
+    !ip.is_martian() && !is_at_home(inside, pool, ip)
 }
 
 /// What of `remote` a filter looks at; `None`: nothing.

@@ -2,13 +2,13 @@
 
 use natbed_packet::{Protocol, Timestamp};
 
-use super::steps::{Stage, in_steps, room};
+use super::steps::{STEP, Stage, in_steps, room};
 use super::usual::Usual;
 use super::{Flow, Verdict};
-use crate::address::{Address, Socket, Tagged};
+use crate::address::{Socket, Tagged};
 use crate::expiry::NONE;
 use crate::packet::UdpPacket;
-use crate::table::Ports;
+use crate::table::{Nearby, Ports};
 use crate::translator::{Translator, check};
 
 impl Translator<u32> {
@@ -20,19 +20,19 @@ impl Translator<u32> {
         let Some(ports) = self.table.ports(Protocol::Udp) else {
             return verdicts.extend(flows.iter().map(|flow| {
                 let (from, to) = (flow.source.socket(), flow.destination.socket());
-                let place = self.place_from_elsewhere(&usual, flow);
+                let place = self.pool.place(to.ip);
                 let slot =
                     place.and_then(|place| self.table.find_inbound(Protocol::Udp, place, to.port, from));
                 self.receive_one(&usual, slot.unwrap_or(NONE), flow)
             }));
         };
         let is_far = ports.is_far();
-        in_steps(flows, room(verdicts, flows.len()), |stage, lookups, flows, verdicts| {
-            let (_, slots) = lookups.of(flows);
+        in_steps(flows, room(verdicts, flows.len()), [NONE; STEP], |stage, slots, flows, verdicts| {
+            let slots = &mut slots[..flows.len()];
             match stage {
                 Stage::Aim if is_far => self.fetch_inbound(flows),
                 Stage::Aim => {}
-                Stage::Find => self.find_inbound(&usual, flows, slots),
+                Stage::Find => self.find_inbound(flows, slots),
                 Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
             }
         });
@@ -49,44 +49,48 @@ impl Translator<u32> {
         }
     }
 
-    /// Finds the mappings of flows from outside, of those that have a usual source, and fetches them.
-    #[inline(never)]
-    fn find_inbound(&self, usual: &Usual, flows: &[Flow], slots: &mut [u32]) {
+    /// Finds the mappings of flows from outside, and fetches them.
+    fn find_inbound(&self, flows: &[Flow], slots: &mut [u32]) {
         let Some(ports) = self.table.ports(Protocol::Udp) else { return slots.fill(NONE) };
         let nearby = ports.nearby(self.pool.run());
-        let first: u64 = Tagged::new(Socket::new(self.pool.first(), 0), 0);
-        let mut missed = false;
-        for (flow, slot) in flows.iter().zip(slots.iter_mut()) {
-            *slot = nearby.slot(flow.destination.wrapping_sub(first));
-            if *slot == NONE || !usual.is_elsewhere(flow.source) {
+        let mut done = 0;
+        while done < flows.len() {
+            done += self.find_nearby(nearby, &flows[done..], &mut slots[done..]);
+            if let Some(slot) = slots.get_mut(done) {
                 *slot = NONE;
-                missed = true;
+                done += 1;
             }
-            self.table.prefetch(*slot);
         }
-        if missed {
-            self.find_missed(usual, ports, flows, slots);
+        if self.pool.len() > self.pool.run() || !nearby.knows_all(self.table.records()) {
+            self.find_farther(nearby, ports, flows, slots);
         }
     }
 
-    /// The same for those that take a search or a closer look.
+    /// The same up to the first that is not nearby.
     #[inline(never)]
-    fn find_missed(&self, usual: &Usual, ports: &Ports, flows: &[Flow], slots: &mut [u32]) {
-        for (flow, slot) in flows.iter().zip(slots).filter(|(_, slot)| **slot == NONE) {
-            if let Some(place) = self.place_from_elsewhere(usual, flow) {
-                *slot = ports.slot(place, flow.destination.socket().port, self.table.records());
-            }
-            self.table.prefetch(*slot);
+    fn find_nearby(&self, nearby: Nearby<'_>, flows: &[Flow], slots: &mut [u32]) -> usize {
+        let first: u64 = Tagged::new(Socket::new(self.pool.first(), 0), 0);
+        let distances = flows.iter().map(|flow| flow.destination.wrapping_sub(first));
+        if self.table.is_near() {
+            nearby.find_while(distances, slots, |_| {})
+        } else {
+            nearby.find_while(distances, slots, |slot| self.table.prefetch(slot))
         }
     }
 
-    /// The place of the external address that a flow from outside goes to, if it has a usual source.
-    #[inline]
-    fn place_from_elsewhere(&self, usual: &Usual, flow: &Flow) -> Option<u16> {
-        let from = flow.source.socket().ip;
-        let comes_from_elsewhere =
-            usual.is_elsewhere(flow.source) || !from.is_martian() && !self.is_spoofed(from);
-        self.pool.place(flow.destination.socket().ip).filter(|_| comes_from_elsewhere)
+    /// The same for those that take a search.
+    #[inline(never)]
+    fn find_farther(&self, nearby: Nearby<'_>, ports: &Ports, flows: &[Flow], slots: &mut [u32]) {
+        for (flow, slot) in
+            flows.iter().zip(slots).filter(|(_, slot)| **slot == NONE || nearby.is_no_slot(**slot))
+        {
+            let to = flow.destination.socket();
+            *slot = match self.pool.place(to.ip) {
+                Some(place) => ports.slot(place, to.port, self.table.records()),
+                None => NONE,
+            };
+            self.table.prefetch(*slot);
+        }
     }
 
     /// Lets flows to external endpoints in or not, whose mappings stand in `slots` where those are not `NONE`.

@@ -2,7 +2,7 @@
 
 use natbed_packet::{Protocol, Timestamp};
 
-use super::steps::{Stage, in_steps, room};
+use super::steps::{STEP, Stage, in_steps, room};
 use super::usual::Usual;
 use super::{Flow, Verdict};
 use crate::address::Tagged;
@@ -36,8 +36,9 @@ impl Translator<u32> {
                 self.send_one(usual, slot.unwrap_or(NONE), flow)
             }));
         }
-        in_steps(flows, room(verdicts, flows.len()), |stage, lookups, flows, verdicts| {
-            let (aims, slots) = lookups.of(flows);
+        let nothing = ([0; STEP], [NONE; STEP]);
+        in_steps(flows, room(verdicts, flows.len()), nothing, |stage, (aims, slots), flows, verdicts| {
+            let (aims, slots) = (&mut aims[..flows.len()], &mut slots[..flows.len()]);
             match stage {
                 Stage::Aim => self.aim_outbound(flows, aims),
                 Stage::Find => self.table.find_likely_outbound(aims, slots),

@@ -1,11 +1,10 @@
 //! Flows in steps, each through stages.
 
 use super::{Flow, Verdict};
-use crate::expiry::NONE;
 use crate::outcome::DropReason;
 
 /// Flows of one step. Those of two steps have their loads under way while a third is decided.
-const STEP: usize = 32;
+pub(super) const STEP: usize = 64;
 
 /// What is done with a step of flows, one after the other.
 pub(super) enum Stage {
@@ -17,31 +16,17 @@ pub(super) enum Stage {
     Decide,
 }
 
-/// Where to look for the mapping of each flow of a step, then the slot that most likely holds it.
-#[derive(Clone, Copy)]
-pub(super) struct Lookups {
-    aims: [u64; STEP],
-    slots: [u32; STEP],
-}
-
-impl Lookups {
-    const NONE: Self = Self { aims: [u64::MAX; STEP], slots: [NONE; STEP] };
-
-    #[inline]
-    pub(super) fn of(&mut self, flows: &[Flow]) -> (&mut [u64], &mut [u32]) {
-        (&mut self.aims[..flows.len()], &mut self.slots[..flows.len()])
-    }
-}
-
-/// Takes flows through the stages a step at a time: one is decided while what the next two need is on its way.
+/// Takes flows through the stages a step at a time: one is decided while what the next two need is on its way. `run` gets
+/// what the stage before found out about the same flows, at first `nothing`.
 #[inline]
-pub(super) fn in_steps(
+pub(super) fn in_steps<T: Copy>(
     flows: &[Flow],
     verdicts: &mut [Verdict],
-    mut run: impl FnMut(Stage, &mut Lookups, &[Flow], &mut [Verdict]),
+    nothing: T,
+    mut run: impl FnMut(Stage, &mut T, &[Flow], &mut [Verdict]),
 ) {
-    let mut lookups = [Lookups::NONE; 3];
-    let [mut found, mut aimed, mut next] = lookups.each_mut();
+    let [mut found, mut aimed, mut next] = [nothing; 3];
+    let [mut found, mut aimed, mut next] = [&mut found, &mut aimed, &mut next];
     let (mut to_decide, mut to_find): (&[Flow], &[Flow]) = (&[], &[]);
     let mut steps = flows.chunks(STEP);
     let mut undecided = verdicts;
@@ -60,12 +45,15 @@ pub(super) fn in_steps(
     }
 }
 
-/// A verdict until there is another.
-const UNDECIDED: Verdict = Verdict::Drop(DropReason::NoMapping);
+/// The verdicts of a step until there are others.
+const UNDECIDED: [Verdict; STEP] = [Verdict::Drop(DropReason::NoMapping); STEP];
 
 /// Room for `count` more verdicts.
 pub(super) fn room(verdicts: &mut Vec<Verdict>, count: usize) -> &mut [Verdict] {
     let decided = verdicts.len();
-    verdicts.resize(decided + count, UNDECIDED);
+    verdicts.reserve(count);
+    for place in (0..count).step_by(STEP) {
+        verdicts.extend_from_slice(&UNDECIDED[..STEP.min(count - place)]);
+    }
     &mut verdicts[decided..]
 }

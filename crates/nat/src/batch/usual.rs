@@ -8,19 +8,27 @@ use super::{Flow, Verdict};
 use crate::address::{Socket, Tagged};
 use crate::behavior::{Behavior, Filtering, Kind, Refresh, ReplyMapping};
 use crate::pool::Pool;
-use crate::table::{Key, Record};
+use crate::table::{Key, Record, Sign};
 use crate::translator::Translator;
 
 /// How to tell such packets, and what becomes of them.
 pub(super) struct Usual {
-    /// Compares remotes as closely as the mapping and the filter do.
-    key: Key<u32>,
-    /// Whether a remote's port may be any, even 0.
-    any_port: bool,
+    /// Tells their mappings.
+    sign: Sign<u32>,
+    covers: Covers,
     /// The deadlines that a refresh gives: to a mapping that has let nothing in, and to another.
     deadlines: Option<[u64; 2]>,
-    /// First octets of addresses that are surely neither martian nor, as far as that matters, the NAT's.
-    elsewhere: [bool; 256],
+}
+
+/// How much of a packet's remote is known once its mapping bears the sign.
+#[expect(clippy::large_enum_variant, reason = "there is one for each batch")]
+enum Covers {
+    Endpoint,
+    Address,
+    Nothing {
+        /// The first octets of addresses that are surely neither martian nor, as far as that matters, the NAT's.
+        elsewhere: [bool; 256],
+    },
 }
 
 impl Usual {
@@ -28,11 +36,11 @@ impl Usual {
     pub(super) fn outbound(nat: &Translator<u32>) -> Option<Self> {
         let Behavior { filtering, refresh, reply_mapping, .. } = *nat.behavior;
         let noted = nat.filter_lifetime().is_none() || filtering == Filtering::EndpointIndependent;
+        let key = nat.table.key().finer(filtering);
         (noted && reply_mapping == ReplyMapping::Outbound).then(|| Self {
-            key: nat.table.key().finer(filtering),
-            any_port: !nat.table.key().finer(filtering).covers_ports(),
+            sign: Sign::mapping_of(&key, Protocol::Udp),
+            covers: Covers::new(&key, nat.pool.span().into_iter()),
             deadlines: (refresh != Refresh::Inbound).then(|| nat.deadlines(Protocol::Udp)),
-            elsewhere: elsewhere(nat.pool.span().into_iter()),
         })
     }
 
@@ -41,11 +49,11 @@ impl Usual {
         let Behavior { kind, filtering, refresh, reply_mapping, .. } = *nat.behavior;
         let noted = nat.filter_lifetime().is_none() || filtering == Filtering::EndpointIndependent;
         let plain = nat.pool.span().is_some_and(|span| octets(&span).all(|octet| PLAIN[octet]));
+        let key = Key::any().finer(filtering);
         (noted && plain && kind == Kind::Nat && reply_mapping == ReplyMapping::Outbound).then(|| Self {
-            key: Key::any().finer(filtering),
-            any_port: filtering != Filtering::AddressAndPortDependent,
+            sign: Sign::replied_mapping(&key),
+            covers: Covers::new(&key, nat.inside().chain(nat.pool.span())),
             deadlines: (refresh != Refresh::Outbound).then(|| nat.deadlines(Protocol::Udp)),
-            elsewhere: elsewhere(nat.inside().chain(nat.pool.span())),
         })
     }
 
@@ -59,11 +67,10 @@ impl Usual {
         flows: &[Flow],
         verdicts: &mut [Verdict],
     ) -> usize {
-        if self.any_port {
-            decide_while(slots, flows, verdicts, |slot, flow| self.send(slot, records, pool, flow))
-        } else {
-            decide_while(slots, flows, verdicts, |slot, flow| self.send_to_known(slot, records, pool, flow))
-        }
+        let remote = |flow: &Flow| flow.destination;
+        self.decide_while(slots, flows, verdicts, remote, |slot, flow| {
+            self.send_plain(slot, records, pool, flow)
+        })
     }
 
     /// Lets flows in up to the first that does more than refresh its mapping, and returns how many.
@@ -75,11 +82,35 @@ impl Usual {
         flows: &[Flow],
         verdicts: &mut [Verdict],
     ) -> usize {
-        decide_while(slots, flows, verdicts, |slot, flow| self.receive(slot, records, flow))
+        let remote = |flow: &Flow| flow.source;
+        self.decide_while(slots, flows, verdicts, remote, |slot, flow| {
+            self.receive_plain(slot, records, flow)
+        })
+    }
+
+    /// Decides flows while `decide` can and their remotes are plain, and returns how many.
+    #[inline(always)]
+    fn decide_while(
+        &self,
+        slots: &[u32],
+        flows: &[Flow],
+        verdicts: &mut [Verdict],
+        remote: impl Fn(&Flow) -> u64,
+        mut decide: impl FnMut(u32, &Flow) -> Option<Verdict>,
+    ) -> usize {
+        match &self.covers {
+            Covers::Endpoint => decide_while(slots, flows, verdicts, decide),
+            Covers::Address => decide_while(slots, flows, verdicts, |slot, flow| {
+                if remote(flow).has_port() { decide(slot, flow) } else { None }
+            }),
+            Covers::Nothing { elsewhere } => decide_while(slots, flows, verdicts, |slot, flow| {
+                if is_plain(elsewhere, remote(flow)) { decide(slot, flow) } else { None }
+            }),
+        }
     }
 
     /// Sends a flow that only refreshes its mapping.
-    #[inline(always)]
+    #[inline]
     pub(super) fn send(
         &self,
         slot: u32,
@@ -87,15 +118,12 @@ impl Usual {
         pool: &Pool<u32>,
         flow: &Flow,
     ) -> Option<Verdict> {
-        if self.any_port && !flow.destination.has_port() {
-            return None;
-        }
-        self.send_to_known(slot, records, pool, flow)
+        if self.is_plain(flow.destination) { self.send_plain(slot, records, pool, flow) } else { None }
     }
 
-    /// The same where the mapping and the filter know all of a remote.
+    /// The same to a remote of which what the sign does not tell is plain.
     #[inline(always)]
-    fn send_to_known(
+    fn send_plain(
         &self,
         slot: u32,
         records: &mut [Record<u32>],
@@ -103,9 +131,7 @@ impl Usual {
         flow: &Flow,
     ) -> Option<Verdict> {
         let record = records.get_mut(slot as usize)?;
-        if !record.leads(&self.key, Protocol::Udp, flow.source, flow.destination)
-            || !self.is_elsewhere(flow.destination)
-        {
+        if !record.is_of(flow.source) || !record.bears(&self.sign, flow.destination) {
             return None;
         }
         if let Some(deadlines) = self.deadlines {
@@ -117,10 +143,16 @@ impl Usual {
     }
 
     /// Lets in a flow that only refreshes its mapping.
-    #[inline(always)]
+    #[inline]
     pub(super) fn receive(&self, slot: u32, records: &mut [Record<u32>], flow: &Flow) -> Option<Verdict> {
+        if self.is_plain(flow.source) { self.receive_plain(slot, records, flow) } else { None }
+    }
+
+    /// The same from a remote of which what the sign does not tell is plain.
+    #[inline(always)]
+    fn receive_plain(&self, slot: u32, records: &mut [Record<u32>], flow: &Flow) -> Option<Verdict> {
         let record = records.get_mut(slot as usize)?;
-        if !record.answers(&self.key, flow.source) || self.any_port && !flow.source.has_port() {
+        if !record.bears(&self.sign, flow.source) {
             return None;
         }
         if let Some([_, deadline]) = self.deadlines {
@@ -129,11 +161,32 @@ impl Usual {
         Some(Verdict::Inside(Flow { destination: record.inside(), ..*flow }))
     }
 
-    /// Whether an end's address is surely neither martian nor one of the NAT's.
+    /// Whether what the sign does not tell of a remote is nothing special.
     #[inline]
-    pub(super) const fn is_elsewhere(&self, end: u64) -> bool {
-        self.elsewhere[(end >> 56) as usize]
+    fn is_plain(&self, remote: u64) -> bool {
+        match &self.covers {
+            Covers::Endpoint => true,
+            Covers::Address => remote.has_port(),
+            Covers::Nothing { elsewhere } => is_plain(elsewhere, remote),
+        }
     }
+}
+
+impl Covers {
+    /// What `key` compares; `ranges` are the NAT's.
+    fn new(key: &Key<u32>, ranges: impl Iterator<Item = RangeInclusive<u32>>) -> Self {
+        match key {
+            _ if key.covers_ports() => Self::Endpoint,
+            _ if key.covers_addresses() => Self::Address,
+            _ => Self::Nothing { elsewhere: elsewhere(ranges) },
+        }
+    }
+}
+
+/// Whether a remote has a port, and an address that is `elsewhere`.
+#[inline(always)]
+fn is_plain(elsewhere: &[bool; 256], remote: u64) -> bool {
+    remote.has_port() && elsewhere[(remote >> 56) as usize]
 }
 
 /// Decides flows while `decide` can, and returns how many.

@@ -34,12 +34,19 @@ impl<A: Address> Table<A> {
         self.slots().filter(|slot| place(self.record(*slot).pool).is_none()).collect()
     }
 
-    /// Follows the external addresses into a new pool, where `place` says where each is now. The entries of those that
-    /// are not in it must have been removed.
-    pub(crate) fn repool(&mut self, now: u64, shape: Shape, place: impl Fn(u16) -> Option<u16>) {
+    /// Follows the external addresses into a new pool, where `place` says where each is now; `is_elsewhere`, which remotes
+    /// are. The entries of addresses that are not in it must have been removed.
+    pub(crate) fn repool(
+        &mut self,
+        now: u64,
+        shape: Shape,
+        place: impl Fn(u16) -> Option<u16>,
+        is_elsewhere: impl Fn(A) -> bool,
+    ) {
         self.shape = shape;
         for record in self.slab.records.iter_mut().filter(|record| record.is_live()) {
             record.pool = place(record.pool).unwrap_or(record.pool);
+            record.set_elsewhere(is_elsewhere(record.remote().ip));
         }
         if let Some(large) = self.large.take() {
             let inbound = large.inbound.map(|inbound| inbound.repooled(&shape, self.limits(), &place));

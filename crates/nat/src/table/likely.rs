@@ -53,6 +53,11 @@ impl<A: Address> Table<A> {
         self.large.as_ref()?.ports(protocol)
     }
 
+    /// Whether all records are close to the processor, so that it hides by itself how long they take to come.
+    pub(crate) const fn is_near(&self) -> bool {
+        self.slab.records.len() * size_of::<Record<A>>() <= 1 << 19
+    }
+
     /// Fetches a record.
     #[inline]
     pub(crate) fn prefetch(&self, slot: u32) {

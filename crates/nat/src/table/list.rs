@@ -7,74 +7,96 @@ use crate::prefetch::prefetch;
 /// Ports of a page.
 const PORTS: usize = 256;
 
-/// No slot, in two octets.
-const NO_SLOT: u16 = u16::MAX;
-
+/// List after list, the first of which is nobody's.
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
-    /// List after list, the first of which is nobody's. A long slot takes two items, the low half first.
-    halves: Vec<u16>,
-    is_long: bool,
+    items: Items,
     /// Lists that are not in use.
     free: Vec<u32>,
 }
 
+#[derive(Clone, Debug)]
+enum Items {
+    Short(Vec<u16>),
+    Long(Vec<u32>),
+}
+
+/// All lists, to be read.
+#[derive(Clone, Copy)]
+pub(super) enum AllLists<'a> {
+    Short(&'a [u16]),
+    Long(&'a [u32]),
+}
+
+/// A slot in a list.
+pub(super) trait Item: Copy + Into<u32> {
+    /// No slot. While items are short, others may have one of this number.
+    const NO_SLOT: Self;
+}
+
+impl Item for u16 {
+    const NO_SLOT: Self = Self::MAX;
+}
+
+impl Item for u32 {
+    const NO_SLOT: Self = NONE;
+}
+
 impl Lists {
     pub(super) const fn new() -> Self {
-        Self { halves: Vec::new(), is_long: false, free: Vec::new() }
-    }
-
-    /// Where the slot of `port` is in its page's list.
-    #[inline]
-    pub(super) const fn place(list: u32, port: u16) -> usize {
-        list as usize * PORTS + port as usize % PORTS
+        Self { items: Items::Short(Vec::new()), free: Vec::new() }
     }
 
     #[inline]
-    pub(super) fn prefetch(&self, place: usize) {
-        prefetch(&self.halves, place << u32::from(self.is_long));
+    pub(super) fn prefetch(&self, list: u32, port: u16) {
+        match &self.items {
+            Items::Short(items) => prefetch(items, place(list, port)),
+            Items::Long(items) => prefetch(items, place(list, port)),
+        }
     }
 
-    /// The slot at a place, or `NONE`.
+    /// The slot of `port` in a list, or `NONE`.
     #[inline]
-    pub(super) fn get(&self, place: usize) -> u32 {
-        self.all().get(place)
+    pub(super) fn slot(&self, list: u32, port: u16) -> u32 {
+        let place = place(list, port);
+        match &self.items {
+            Items::Short(items) if items[place] == Item::NO_SLOT => NONE,
+            Items::Short(items) => items[place].into(),
+            Items::Long(items) => items[place],
+        }
     }
 
     #[inline]
     pub(super) fn all(&self) -> AllLists<'_> {
-        AllLists { halves: &self.halves, is_long: self.is_long }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
-    pub(super) fn set(&mut self, place: usize, slot: u32) {
-        if !self.is_long && slot >= u32::from(NO_SLOT) && slot != NONE {
-            self.lengthen();
-        }
-        if self.is_long {
-            self.halves[2 * place..2 * place + 2].copy_from_slice(&[slot as u16, (slot >> 16) as u16]);
-        } else {
-            self.halves[place] = slot as u16;
+        match &self.items {
+            Items::Short(items) => AllLists::Short(items),
+            Items::Long(items) => AllLists::Long(items),
         }
     }
 
-    /// Gives every slot four octets.
-    fn lengthen(&mut self) {
-        let long = |slot: u16| [slot, if slot == NO_SLOT { NO_SLOT } else { 0 }];
-        self.halves = self.halves.iter().flat_map(|slot| long(*slot)).collect();
-        self.is_long = true;
+    /// Puts a slot, or `NONE`, in a list.
+    pub(super) fn set(&mut self, list: u32, port: u16, slot: u32) {
+        let place = place(list, port);
+        match &mut self.items {
+            Items::Short(items) => match u16::try_from(slot) {
+                Ok(slot) if slot != Item::NO_SLOT => items[place] = slot,
+                _ if slot == NONE => items[place] = Item::NO_SLOT,
+                _ => {
+                    let long = |item: &u16| if *item == Item::NO_SLOT { NONE } else { u32::from(*item) };
+                    self.items = Items::Long(items.iter().map(long).collect());
+                    self.set(list, port, slot);
+                }
+            },
+            Items::Long(items) => items[place] = slot,
+        }
     }
 
-    /// A list without slots.
+    /// Where a list without slots begins.
     pub(super) fn take(&mut self) -> u32 {
-        if let Some(list) = self.free.pop() {
-            return list;
-        }
-        let halves = PORTS << u32::from(self.is_long);
-        let new = if self.halves.is_empty() { 2 * halves } else { halves };
-        reserve(&mut self.halves, new);
-        self.halves.resize(self.halves.len() + new, NO_SLOT);
-        u32::try_from(self.halves.len() / halves - 1).unwrap_or(0)
+        self.free.pop().unwrap_or_else(|| match &mut self.items {
+            Items::Short(items) => extend(items),
+            Items::Long(items) => extend(items),
+        })
     }
 
     /// Gives back a list, which has no slots by now.
@@ -84,29 +106,24 @@ impl Lists {
 
     /// Octets on the heap.
     pub(super) fn allocated(&self) -> usize {
-        self.halves.capacity() * size_of::<u16>() + self.free.capacity() * size_of::<u32>()
+        let items = match &self.items {
+            Items::Short(items) => items.capacity() * size_of::<u16>(),
+            Items::Long(items) => items.capacity() * size_of::<u32>(),
+        };
+        items + self.free.capacity() * size_of::<u32>()
     }
 }
 
-/// All lists, to be read.
-#[derive(Clone, Copy)]
-pub(super) struct AllLists<'a> {
-    halves: &'a [u16],
-    is_long: bool,
+/// Adds a list, and returns where it begins.
+fn extend<T: Item>(items: &mut Vec<T>) -> u32 {
+    let list = items.len().max(PORTS);
+    reserve(items, list + PORTS - items.len());
+    items.resize(list + PORTS, T::NO_SLOT);
+    u32::try_from(list).unwrap_or(0)
 }
 
-impl AllLists<'_> {
-    #[inline(always)]
-    pub(super) fn get(self, place: usize) -> u32 {
-        if self.is_long {
-            return match self.halves.get(2 * place..2 * place + 2) {
-                Some(halves) => u32::from(halves[0]) | u32::from(halves[1]) << 16,
-                None => NONE,
-            };
-        }
-        match self.halves.get(place) {
-            Some(slot) if *slot != NO_SLOT => u32::from(*slot),
-            _ => NONE,
-        }
-    }
+/// Where the slot of `port` is.
+#[inline]
+const fn place(list: u32, port: u16) -> usize {
+    list as usize + port as usize % PORTS
 }

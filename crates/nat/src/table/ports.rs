@@ -8,7 +8,7 @@
 //!   order of their ports. Then a search costs one line of memory, the record.
 
 use super::index::Index;
-use super::list::{AllLists, Lists};
+use super::list::{AllLists, Item, Lists};
 use super::slab::{RUN, Slab};
 use super::{Limits, Record};
 use crate::address::Address;
@@ -38,7 +38,7 @@ pub(crate) struct Ports {
     limits: &'static Limits,
 }
 
-/// Where the slots of a page are: 0 for the index, the list's number, or [`Page::RUN`] and the run's first slot.
+/// Where the slots of a page are: 0 for the index, where its list begins, or [`Page::RUN`] and the run's first slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Page(u32);
 
@@ -58,23 +58,72 @@ impl Page {
 pub(crate) struct Nearby<'a> {
     pages: &'a [Page],
     lists: AllLists<'a>,
+    /// Whether there are ports that take one.
+    has_others: bool,
 }
 
 impl Nearby<'_> {
-    /// The slot of the endpoint so far from port 0 of the pool's first address, as IPv4's [`Tagged`] words are subtracted;
-    /// the free slot that it would have, where its page has a run; `NONE` if it takes a search.
+    /// Finds the slots of endpoints that are so far from port 0 of the pool's first address, as IPv4's [`Tagged`] words are
+    /// subtracted, up to the first that is out of the pool: of a free port the slot that it would have, where its page has
+    /// a run; [`Nearby::is_no_slot`] of a port that takes a search or has none. Returns how many.
     ///
     /// [`Tagged`]: crate::address::Tagged
     #[inline(always)]
-    pub(crate) fn slot(self, distance: u64) -> u32 {
-        let [_, _, port, ..] = distance.to_le_bytes();
-        let page = usize::try_from(distance >> 24).ok().and_then(|place| self.pages.get(place));
-        let Some(page) = page else { return NONE };
-        match page.in_run(port.into()) {
-            Some(slot) => slot,
-            None => self.lists.get(Lists::place(page.0, port.into())),
+    pub(crate) fn find_while(
+        self,
+        distances: impl Iterator<Item = u64>,
+        slots: &mut [u32],
+        found: impl FnMut(u32),
+    ) -> usize {
+        match self.lists {
+            AllLists::Short(lists) => find_while(self.pages, lists, distances, slots, found),
+            AllLists::Long(lists) => find_while(self.pages, lists, distances, slots, found),
         }
     }
+
+    /// What stands for no slot.
+    const fn no_slot(self) -> u32 {
+        match self.lists {
+            AllLists::Short(_) => <u16 as Item>::NO_SLOT as u32,
+            AllLists::Long(_) => <u32 as Item>::NO_SLOT,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn is_no_slot(self, slot: u32) -> bool {
+        slot == self.no_slot()
+    }
+
+    /// Whether no port of these addresses takes a search, and no slot is that of a record.
+    pub(crate) fn knows_all<A: Address>(self, records: &[Record<A>]) -> bool {
+        !self.has_others && records.len() <= self.no_slot() as usize
+    }
+}
+
+#[inline(always)]
+fn find_while<T: Item>(
+    pages: &[Page],
+    lists: &[T],
+    distances: impl Iterator<Item = u64>,
+    slots: &mut [u32],
+    mut found: impl FnMut(u32),
+) -> usize {
+    let slot = |distance: u64| {
+        let [_, _, port, ..] = distance.to_le_bytes();
+        let page = pages.get((distance >> 24) as usize)?;
+        match page.in_run(port.into()) {
+            Some(slot) => Some(slot),
+            None => lists.get(page.0 as usize + usize::from(port)).map(|slot| (*slot).into()),
+        }
+    };
+    let mut done = 0;
+    for (distance, place) in distances.zip(slots) {
+        let Some(slot) = slot(distance) else { return done };
+        *place = slot;
+        found(slot);
+        done += 1;
+    }
+    done
 }
 
 impl Ports {
@@ -100,14 +149,14 @@ impl Ports {
                 _ => NONE,
             },
             None if page == Page::FEW => self.indexed(pool, port, records),
-            None => self.lists.get(Lists::place(page.0, port)),
+            None => self.lists.slot(page.0, port),
         }
     }
 
     /// What finds ports of the first `addresses` of the pool.
     pub(crate) fn nearby(&self, addresses: u16) -> Nearby<'_> {
         let pages = self.directory.len().min(usize::from(addresses) * PAGES);
-        Nearby { pages: &self.directory[..pages], lists: self.lists.all() }
+        Nearby { pages: &self.directory[..pages], lists: self.lists.all(), has_others: self.few.len() > 0 }
     }
 
     /// Whether finding slots reads more memory than a processor keeps close by.
@@ -126,7 +175,7 @@ impl Ports {
     pub(crate) fn prefetch(&self, pool: u16, port: u16) {
         match self.directory.get(place(pool, port)) {
             Some(&Page::FEW) => self.few.prefetch(hash(pool, port)),
-            Some(page) if page.in_run(port).is_none() => self.lists.prefetch(Lists::place(page.0, port)),
+            Some(page) if page.in_run(port).is_none() => self.lists.prefetch(page.0, port),
             _ => {}
         }
     }
@@ -192,7 +241,7 @@ impl Ports {
             self.few.remove(hash(pool, port), slot);
             return;
         }
-        self.lists.set(Lists::place(page.0, port), NONE);
+        self.lists.set(page.0, port, NONE);
         if is_empty {
             self.lists.free(page.0);
             self.directory[place] = Page::FEW;
@@ -208,7 +257,7 @@ impl Ports {
     fn put<A: Address>(&mut self, pool: u16, port: u16, slot: u32, records: &[Record<A>]) {
         let page = self.directory[place(pool, port)];
         if page != Page::FEW {
-            return self.lists.set(Lists::place(page.0, port), slot);
+            return self.lists.set(page.0, port, slot);
         }
         if self.few.is_full() {
             self.resize_index(records);
@@ -224,7 +273,7 @@ impl Ports {
                 let slot = self.indexed(pool, port, records);
                 if slot != NONE {
                     self.few.remove(hash(pool, port), slot);
-                    self.lists.set(Lists::place(list, port), slot);
+                    self.lists.set(list, port, slot);
                 }
             }
         }

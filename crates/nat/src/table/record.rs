@@ -32,6 +32,7 @@ const REPLIED: u16 = 2;
 const UNSOLICITED: u16 = 4;
 const HELD: u16 = 8;
 const PROTOCOL: u16 = 3 << PROTOCOL_SHIFT;
+const ELSEWHERE: u16 = 0x40;
 const PROTOCOL_SHIFT: u16 = 4;
 const GENERATION_SHIFT: u16 = 8;
 const GENERATION: u16 = 0xff << GENERATION_SHIFT;
@@ -146,6 +147,12 @@ impl<A: Address> Record<A> {
         self.add_flags(REPLIED);
     }
 
+    /// Whether its first remote is neither the NAT's own nor inside, nor an address that no router forwards to.
+    pub(crate) fn set_elsewhere(&mut self, elsewhere: bool) {
+        let flag = if elsewhere { ELSEWHERE } else { 0 };
+        self.remote.set_tag(self.remote.tag() & !ELSEWHERE | flag);
+    }
+
     #[inline]
     fn has(&self, flags: u16, mask: u16) -> bool {
         self.remote.tag() & mask == flags
@@ -176,19 +183,20 @@ impl<A: Address> Record<A> {
         internal: A::Tagged,
         remote: A::Tagged,
     ) -> bool {
-        let mut mask = key.mask;
-        mask.set_tag(MAPPING_MASK | PROTOCOL);
-        self.internal.is(internal, 0, Tagged::new(Socket::ONES, 0))
-            && self.remote.is(remote, MAPPING | flags_of(protocol), mask)
+        let sign = Sign::new(key, MAPPING | flags_of(protocol), MAPPING_MASK | PROTOCOL);
+        self.is_of(internal) && self.bears(&sign, remote)
     }
 
-    /// Whether it has let something in before and would let in a packet from a remote, with no tag, that is its first one
-    /// to `key`.
+    /// Whether its internal endpoint is this, which has no tag.
     #[inline]
-    pub(crate) fn answers(&self, key: &Key<A>, remote: A::Tagged) -> bool {
-        let mut mask = key.mask;
-        mask.set_tag(MAPPING_MASK | REPLIED);
-        self.remote.is(remote, MAPPING | REPLIED, mask)
+    pub(crate) fn is_of(&self, internal: A::Tagged) -> bool {
+        self.internal.is(internal, 0, Tagged::new(Socket::ONES, 0))
+    }
+
+    /// Whether its first remote is this one, which has no tag, and its flags are those of the sign.
+    #[inline]
+    pub(crate) fn bears(&self, sign: &Sign<A>, remote: A::Tagged) -> bool {
+        self.remote.is(remote, sign.flags, sign.mask)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the low bits stand apart")]
@@ -243,6 +251,10 @@ impl<A: Address> Key<A> {
         self.mask.socket().port != 0
     }
 
+    pub(crate) fn covers_addresses(&self) -> bool {
+        self.mask.socket().ip != A::default()
+    }
+
     /// What of `remote` a mapping depends on.
     #[inline]
     pub(crate) fn part(&self, remote: Socket<A>) -> Socket<A> {
@@ -256,6 +268,37 @@ impl<A: Address> Key<A> {
         let seed = self.seed ^ protocol as u64;
         let product = u128::from(internal.fold(Tagged::new(Socket::ONES, 0)) ^ seed) * u128::from(factor);
         (product >> 64) as u64 ^ low_half(product)
+    }
+}
+
+/// What tells a record of which nothing else needs to be known, to be compared in one go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sign<A: Address> {
+    mask: A::Tagged,
+    flags: u16,
+}
+
+impl<A: Address> Sign<A> {
+    fn new(key: &Key<A>, flags: u16, among: u16) -> Self {
+        let mut mask = key.mask;
+        mask.set_tag(among);
+        Self { mask, flags }
+    }
+
+    /// A mapping whose first remote is one to `key`, and, if the key looks at its address, is elsewhere.
+    fn mapping(key: &Key<A>, flags: u16, among: u16) -> Self {
+        let elsewhere = if key.covers_addresses() { ELSEWHERE } else { 0 };
+        Self::new(key, MAPPING | elsewhere | flags, MAPPING_MASK | elsewhere | among)
+    }
+
+    /// The same of a protocol.
+    pub(crate) fn mapping_of(key: &Key<A>, protocol: Protocol) -> Self {
+        Self::mapping(key, flags_of(protocol), PROTOCOL)
+    }
+
+    /// The same that has let something in.
+    pub(crate) fn replied_mapping(key: &Key<A>) -> Self {
+        Self::mapping(key, REPLIED, REPLIED)
     }
 }
 

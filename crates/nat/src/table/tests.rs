@@ -105,10 +105,13 @@ impl<A: Numbered> Bench<A> {
             assert_eq!(self.table.find_outbound(*protocol, internal, remote), Some(slot));
             if let Some(ports) = self.table.ports(*protocol) {
                 let place = u64::from(*pool) << 32 | u64::from(*port) << 16;
-                let nearby = ports.nearby(*pool + 1).slot(place);
+                let mut found = [NONE];
+                let nearby = ports.nearby(*pool + 1);
+                assert_eq!(nearby.find_while([place].into_iter(), &mut found, |_| {}), 1);
                 assert_eq!(ports.slot(*pool, *port, &self.table.slab.records), slot);
-                assert_eq!(nearby, if ports.has_few(*pool, *port) { NONE } else { slot });
-                assert_eq!(ports.nearby(*pool).slot(place), NONE);
+                assert_eq!(nearby.is_no_slot(found[0]), ports.has_few(*pool, *port));
+                assert!(found[0] == slot || !nearby.knows_all(&self.table.slab.records));
+                assert_eq!(ports.nearby(*pool).find_while([place].into_iter(), &mut found, |_| {}), 0);
             }
         }
         for protocol in PROTOCOLS {
@@ -199,7 +202,7 @@ fn identities_outlast_growth_layout_and_another_pool() {
     assert_eq!(gone.len(), 1);
     gone.into_iter().for_each(|slot| bench.table.remove(slot));
     let shape = *bench.table.shape();
-    bench.table.repool(bench.now, shape, place);
+    bench.table.repool(bench.now, shape, place, |_| true);
     let there = std::mem::take(&mut bench.entries).into_iter();
     let there = there.filter(|((_, pool, _), _)| *pool == 2);
     bench.entries = there.map(|((protocol, _, port), entry)| ((protocol, 0, port), entry)).collect();

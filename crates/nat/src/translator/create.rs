@@ -3,7 +3,7 @@
 use natbed_packet::Protocol;
 use rand::RngExt;
 
-use super::Translator;
+use super::{Translator, is_elsewhere};
 use crate::address::{Address, Socket};
 use crate::behavior::{Pooling, PortAssignment, PortRange};
 use crate::outcome::DropReason;
@@ -41,6 +41,7 @@ impl<A: Address> Translator<A> {
             rates.spend(from.ip, self.latest);
         }
         let mut record = Record::new(protocol, from, to, place, port);
+        record.set_elsewhere(is_elsewhere(&self.inside, &self.pool, to.ip));
         record.deadline = self.latest.saturating_add(self.timers.of(protocol).first);
         let slot = self.table.insert(self.latest, record);
         self.permit(slot, to);

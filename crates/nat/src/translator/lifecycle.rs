@@ -2,7 +2,7 @@
 
 use natbed_packet::{IcmpErrorKind, Timestamp};
 
-use super::Translator;
+use super::{Translator, is_elsewhere};
 use crate::address::Address;
 use crate::engine::ConfigError;
 use crate::outcome::LateReply;
@@ -142,7 +142,8 @@ impl<A: Address> Translator<A> {
             });
         }
         let shape = Shape::new(&self.behavior, usize::from(self.pool.len()), &self.timers);
-        self.table.repool(self.latest, shape, place);
+        let is_elsewhere = |ip| is_elsewhere(&self.inside, &self.pool, ip);
+        self.table.repool(self.latest, shape, place, is_elsewhere);
         Ok(())
     }
 

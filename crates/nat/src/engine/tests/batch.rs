@@ -1,6 +1,6 @@
 //! A batch does what its packets do one after the other.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 
 use rand::RngExt;
 
@@ -84,6 +84,15 @@ fn batches_of_anything_do_what_single_packets_do() {
         // Whom packets from outside answer, right or wrong.
         let mut answers = vec![any_flow(&mut rng)];
         for round in 0..40 {
+            if translates && (round == 16 || round == 28) {
+                // The addresses of servers become the NAT's own for a while.
+                let hosts: &[_] =
+                    if round == 16 { &[[203, 0, 113, 1], [198, 51, 100, 1]] } else { &[[203, 0, 113, 1]] };
+                let external: Vec<IpAddr> = hosts.iter().map(|host| IpAddr::from(*host)).collect();
+                for nat in [&mut batched.nat, &mut single] {
+                    nat.set_external(batched.now, &external).expect("other addresses");
+                }
+            }
             batched.wait(rng.random_range(0..30));
             let (now, out) = (batched.now, round % 2 == 0);
             let flows: Vec<Flow> = (0..rng.random_range(1..200))
