@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::slots::Slots;
+
 /// No entry.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -34,7 +36,7 @@ impl Wheel {
 
     /// Puts in `slot` at `time`, which is at most the horizon after `now`. If [`Wheel::next_due`] is not after `now`,
     /// everything due must have been taken out.
-    pub(crate) fn insert(&mut self, now: u64, time: u64, slot: u32, chain: &mut [u32]) {
+    pub(crate) fn insert(&mut self, now: u64, time: u64, slot: u32, chain: &mut Slots) {
         self.tick = now >> self.shift;
         let tick = time >> self.shift;
         if tick <= self.tick {
@@ -43,7 +45,7 @@ impl Wheel {
         }
         debug_assert!(tick - self.tick < SPOKES as u64, "beyond the horizon");
         let spoke = spoke(tick);
-        chain[slot as usize] = std::mem::replace(&mut self.heads[spoke as usize], slot);
+        chain.set(slot as usize, std::mem::replace(&mut self.heads[spoke as usize], slot));
         self.occupied |= 1 << spoke;
     }
 
@@ -63,7 +65,7 @@ impl Wheel {
     pub(crate) fn pop(
         &mut self,
         now: u64,
-        chain: &mut [u32],
+        chain: &mut Slots,
         time_of: impl Fn(u32) -> u64,
     ) -> Option<(u64, u32)> {
         if self.next_tick().is_some_and(|tick| tick <= now >> self.shift) {
@@ -77,7 +79,7 @@ impl Wheel {
     }
 
     /// Turns the hand to `now` and sorts what it passed: back into the wheel, or due in this tick.
-    fn turn(&mut self, now: u64, chain: &mut [u32], time_of: impl Fn(u32) -> u64) {
+    fn turn(&mut self, now: u64, chain: &mut Slots, time_of: impl Fn(u32) -> u64) {
         let mut passed = [NONE; SPOKES];
         while let Some(tick) = self.next_tick().filter(|tick| *tick <= now >> self.shift) {
             let spoke = spoke(tick);
@@ -87,7 +89,7 @@ impl Wheel {
         for head in passed {
             let mut slot = head;
             while slot != NONE {
-                let next = chain[slot as usize];
+                let next = chain.get(slot as usize);
                 self.insert(now, time_of(slot), slot, chain);
                 slot = next;
             }

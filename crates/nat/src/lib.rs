@@ -79,6 +79,7 @@ pub mod prefetch;
 pub mod presets;
 mod rate;
 mod session;
+mod slots;
 mod table;
 mod tcp;
 mod timers;

@@ -12,6 +12,7 @@ use crate::expiry::NONE;
 use crate::filter::RemoteSet;
 use crate::outcome::MappingId;
 use crate::ports::{Search, next_free_among};
+use crate::slots;
 
 mod index;
 mod large;
@@ -359,7 +360,7 @@ impl<A: Address> Table<A> {
     pub(crate) fn remotes_mut(&mut self, slot: u32) -> &mut RemoteSet<A> {
         if self.record(slot).remotes == NONE {
             let set = self.free_sets.pop().unwrap_or_else(|| {
-                slab::reserve(&mut self.sets, 1);
+                slots::reserve(&mut self.sets, 1);
                 self.sets.push(RemoteSet::default());
                 u32::try_from(self.sets.len() - 1).unwrap_or(NONE)
             });

@@ -60,7 +60,7 @@ impl<A: Address> Large<A> {
     /// With the ports that are known already, if any are, and nothing else.
     pub(super) fn new(shape: &Shape, inbound: [Inbound<A>; 3]) -> Self {
         Self {
-            outbound: Index::with_capacity(0),
+            outbound: Index::with_capacity(0, 0),
             inbound,
             wheel: Wheel::new(shape.horizon()),
             endpoints: Map::default(),
@@ -94,7 +94,7 @@ impl<A: Address> Large<A> {
     ) {
         self.note(slot, record, key, shape);
         if record.is_mapping() {
-            if self.outbound.is_full() {
+            if self.outbound.is_full(slot) {
                 self.index_outbound(self.outbound.len(), slot, key, records);
             }
             self.outbound.insert(record.hash(key), slot);
@@ -121,7 +121,7 @@ impl<A: Address> Large<A> {
     pub(super) fn index_outbound(&mut self, count: usize, newest: u32, key: &Key<A>, records: &[Record<A>]) {
         let is_old = |(record, slot): &(&Record<A>, u32)| record.is_mapping() && *slot != newest;
         let old = records.iter().zip(0..).filter(is_old);
-        self.outbound = Index::with_capacity(count + count / 4);
+        self.outbound = Index::with_capacity(count + count / 4, records.len());
         self.outbound.extend(old.map(|(record, slot)| (record.hash(key), slot)));
     }
 

@@ -41,10 +41,7 @@ impl<A: Address> Table<A> {
     #[inline(never)]
     pub(crate) fn find_likely_outbound(&self, aims: &[u64], slots: &mut [u32]) {
         let Some(large) = &self.large else { return slots.fill(NONE) };
-        for (aim, slot) in aims.iter().zip(slots) {
-            *slot = large.outbound.likely(*aim);
-            prefetch(&self.slab.records, *slot as usize);
-        }
+        large.outbound.likely(aims, slots, |slot| self.prefetch(slot));
     }
 
     /// The ports, where each has one entry at most and they are indexed.

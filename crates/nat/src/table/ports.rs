@@ -8,12 +8,13 @@
 //!   order of their ports. Then a search costs one line of memory, the record.
 
 use super::index::Index;
-use super::list::{AllLists, Item, Lists};
+use super::list::Lists;
 use super::slab::{RUN, Slab};
 use super::{Limits, Record};
 use crate::address::Address;
 use crate::expiry::NONE;
 use crate::ports::{PortSet, Search};
+use crate::slots::{Slot, Slots};
 
 /// The bits that tell the ports of a page apart.
 const LOW: u16 = 0xff;
@@ -57,7 +58,7 @@ impl Page {
 #[derive(Clone, Copy)]
 pub(crate) struct Nearby<'a> {
     pages: &'a [Page],
-    lists: AllLists<'a>,
+    lists: &'a Slots,
     /// Whether there are ports that take one.
     has_others: bool,
 }
@@ -76,16 +77,16 @@ impl Nearby<'_> {
         found: impl FnMut(u32),
     ) -> usize {
         match self.lists {
-            AllLists::Short(lists) => find_while(self.pages, lists, distances, slots, found),
-            AllLists::Long(lists) => find_while(self.pages, lists, distances, slots, found),
+            Slots::Short(lists) => find_while(self.pages, lists, distances, slots, found),
+            Slots::Long(lists) => find_while(self.pages, lists, distances, slots, found),
         }
     }
 
     /// What stands for no slot.
     const fn no_slot(self) -> u32 {
         match self.lists {
-            AllLists::Short(_) => <u16 as Item>::NO_SLOT as u32,
-            AllLists::Long(_) => <u32 as Item>::NO_SLOT,
+            Slots::Short(_) => <u16 as Slot>::NO_SLOT as u32,
+            Slots::Long(_) => <u32 as Slot>::NO_SLOT,
         }
     }
 
@@ -101,7 +102,7 @@ impl Nearby<'_> {
 }
 
 #[inline(always)]
-fn find_while<T: Item>(
+fn find_while<T: Slot>(
     pages: &[Page],
     lists: &[T],
     distances: impl Iterator<Item = u64>,
@@ -132,7 +133,7 @@ impl Ports {
             directory: Vec::new(),
             counts: Vec::new(),
             lists: Lists::new(),
-            few: Index::with_capacity(0),
+            few: Index::with_capacity(0, 0),
             used: Vec::new(),
             ready: 0,
             limits,
@@ -259,7 +260,7 @@ impl Ports {
         if page != Page::FEW {
             return self.lists.set(page.0, port, slot);
         }
-        if self.few.is_full() {
+        if self.few.is_full(slot) {
             self.resize_index(records);
         }
         self.few.insert(hash(pool, port), slot);
@@ -284,7 +285,7 @@ impl Ports {
     }
 
     fn resize_index<A: Address>(&mut self, records: &[Record<A>]) {
-        self.few = self.few.resized(|slot| {
+        self.few = self.few.resized(records.len(), |slot| {
             let record = &records[slot as usize];
             hash(record.pool, record.external_port())
         });

@@ -5,6 +5,7 @@ use natbed_packet::Protocol;
 use super::Record;
 use crate::address::{Address, Socket};
 use crate::expiry::NONE;
+use crate::slots::{Slots, grow};
 
 /// Slots that are given out together, one after the other in memory.
 pub(super) const RUN: u32 = 256;
@@ -14,7 +15,7 @@ pub(super) struct Slab<A: Address> {
     pub(super) records: Vec<Record<A>>,
     pub(super) created: Vec<u64>,
     /// Links the free slots, the free runs, and the slots on one spoke of the wheel.
-    pub(super) chain: Vec<u32>,
+    pub(super) chain: Slots,
     /// The first of the free slots.
     slots: u32,
     /// The first slot of the first free run.
@@ -23,7 +24,7 @@ pub(super) struct Slab<A: Address> {
 
 impl<A: Address> Slab<A> {
     pub(super) const fn new() -> Self {
-        Self { records: Vec::new(), created: Vec::new(), chain: Vec::new(), slots: NONE, runs: NONE }
+        Self { records: Vec::new(), created: Vec::new(), chain: Slots::new(), slots: NONE, runs: NONE }
     }
 
     /// How many slots there are, free or not.
@@ -41,7 +42,7 @@ impl<A: Address> Slab<A> {
             return self.extend(1);
         }
         let slot = self.slots;
-        self.slots = self.chain[slot as usize];
+        self.slots = self.chain.get(slot as usize);
         slot
     }
 
@@ -51,17 +52,17 @@ impl<A: Address> Slab<A> {
             return self.extend(RUN);
         }
         let run = self.runs;
-        self.runs = self.chain[run as usize];
+        self.runs = self.chain.get(run as usize);
         run
     }
 
     pub(super) fn free_slot(&mut self, slot: u32) {
-        self.chain[slot as usize] = std::mem::replace(&mut self.slots, slot);
+        self.chain.set(slot as usize, std::mem::replace(&mut self.slots, slot));
     }
 
     /// Gives back a run, none of whose slots has a live record.
     pub(super) fn free_run(&mut self, run: u32) {
-        self.chain[run as usize] = std::mem::replace(&mut self.runs, run);
+        self.chain.set(run as usize, std::mem::replace(&mut self.runs, run));
     }
 
     /// Adds so many slots, and returns the first.
@@ -73,7 +74,7 @@ impl<A: Address> Slab<A> {
         let len = (first + count) as usize;
         grow(&mut self.records, len, dead);
         grow(&mut self.created, len, 0);
-        grow(&mut self.chain, len, NONE);
+        self.chain.grow(len);
         first
     }
 
@@ -81,19 +82,7 @@ impl<A: Address> Slab<A> {
     pub(super) fn allocated(&self) -> usize {
         self.records.capacity() * size_of::<Record<A>>()
             + self.created.capacity() * size_of::<u64>()
-            + self.chain.capacity() * size_of::<u32>()
-    }
-}
-
-fn grow<T: Clone>(list: &mut Vec<T>, len: usize, item: T) {
-    reserve(list, len - list.len());
-    list.resize(len, item);
-}
-
-/// Makes room for `count` more, growing by a sixteenth: a table of millions should not be half empty.
-pub(super) fn reserve<T>(list: &mut Vec<T>, count: usize) {
-    if list.capacity() - list.len() < count {
-        list.reserve_exact((list.len() / 16).max(count).max(4));
+            + self.chain.allocated()
     }
 }
 
