@@ -26,16 +26,22 @@ impl Translator<u32> {
                 self.receive_one(&usual, slot.unwrap_or(NONE), flow)
             }));
         };
-        let is_far = ports.is_far();
-        in_steps(flows, room(verdicts, flows.len()), [NONE; STEP], |stage, slots, flows, verdicts| {
-            let slots = &mut slots[..flows.len()];
-            match stage {
-                Stage::Aim if is_far => self.fetch_inbound(flows),
-                Stage::Aim => {}
-                Stage::Find => self.find_inbound(flows, slots),
-                Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
-            }
-        });
+        let (is_very_far, is_far) = (ports.octets() > 1 << 20, self.table.is_far(ports.octets()));
+        in_steps(
+            is_far,
+            flows,
+            room(verdicts, flows.len()),
+            [NONE; STEP],
+            |stage, slots, flows, verdicts| {
+                let slots = &mut slots[..flows.len()];
+                match stage {
+                    Stage::Aim if is_very_far => self.fetch_inbound(flows),
+                    Stage::Aim => {}
+                    Stage::Find => self.find_inbound(is_far, flows, slots),
+                    Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
+                }
+            },
+        );
     }
 
     /// Fetches what finding the mappings of flows from outside reads.
@@ -49,13 +55,17 @@ impl Translator<u32> {
         }
     }
 
-    /// Finds the mappings of flows from outside, and fetches them.
-    fn find_inbound(&self, flows: &[Flow], slots: &mut [u32]) {
+    /// Finds the mappings of flows from outside, and fetches them if they are far.
+    fn find_inbound(&self, is_far: bool, flows: &[Flow], slots: &mut [u32]) {
         let Some(ports) = self.table.ports(Protocol::Udp) else { return slots.fill(NONE) };
         let nearby = ports.nearby(self.pool.run());
+        if !nearby.knows_any() {
+            slots.fill(NONE);
+            return self.find_farther(nearby, ports, flows, slots);
+        }
         let mut done = 0;
         while done < flows.len() {
-            done += self.find_nearby(nearby, &flows[done..], &mut slots[done..]);
+            done += self.find_nearby(nearby, is_far, &flows[done..], &mut slots[done..]);
             if let Some(slot) = slots.get_mut(done) {
                 *slot = NONE;
                 done += 1;
@@ -68,13 +78,13 @@ impl Translator<u32> {
 
     /// The same up to the first that is not nearby.
     #[inline(never)]
-    fn find_nearby(&self, nearby: Nearby<'_>, flows: &[Flow], slots: &mut [u32]) -> usize {
+    fn find_nearby(&self, nearby: Nearby<'_>, is_far: bool, flows: &[Flow], slots: &mut [u32]) -> usize {
         let first: u64 = Tagged::new(Socket::new(self.pool.first(), 0), 0);
         let distances = flows.iter().map(|flow| flow.destination.wrapping_sub(first));
-        if self.table.is_near() {
-            nearby.find_while(distances, slots, |_| {})
-        } else {
+        if is_far {
             nearby.find_while(distances, slots, |slot| self.table.prefetch(slot))
+        } else {
+            nearby.find_while(distances, slots, |_| {})
         }
     }
 

@@ -37,21 +37,41 @@ impl Translator<u32> {
             }));
         }
         let nothing = ([0; STEP], [NONE; STEP]);
-        in_steps(flows, room(verdicts, flows.len()), nothing, |stage, (aims, slots), flows, verdicts| {
-            let (aims, slots) = (&mut aims[..flows.len()], &mut slots[..flows.len()]);
-            match stage {
-                Stage::Aim => self.aim_outbound(flows, aims),
-                Stage::Find => self.table.find_likely_outbound(aims, slots),
-                Stage::Decide => self.send_all(usual, slots, flows, verdicts),
-            }
-        });
+        let is_far = self.table.is_far_outbound();
+        in_steps(
+            is_far,
+            flows,
+            room(verdicts, flows.len()),
+            nothing,
+            |stage, (aims, slots), flows, verdicts| {
+                let (aims, slots) = (&mut aims[..flows.len()], &mut slots[..flows.len()]);
+                match stage {
+                    Stage::Aim => self.aim_outbound(is_far, flows, aims),
+                    Stage::Find => self.find_outbound(is_far, aims, slots),
+                    Stage::Decide => self.send_all(usual, slots, flows, verdicts),
+                }
+            },
+        );
     }
 
-    /// Where the table is to look for the mappings of flows from inside.
+    /// Where the table is to look for the mappings of flows from inside, which is fetched if it is far.
     #[inline(never)]
-    fn aim_outbound(&self, flows: &[Flow], aims: &mut [u64]) {
+    fn aim_outbound(&self, is_far: bool, flows: &[Flow], aims: &mut [u64]) {
         for (flow, aim) in flows.iter().zip(aims) {
             *aim = self.table.aim_outbound(Protocol::Udp, flow.source, flow.destination);
+            if is_far {
+                self.table.fetch_aim(*aim);
+            }
+        }
+    }
+
+    /// Finds most likely slots of mappings, and fetches them if they are far.
+    #[inline(never)]
+    fn find_outbound(&self, is_far: bool, aims: &[u64], slots: &mut [u32]) {
+        if is_far {
+            self.table.find_likely_outbound(aims, slots, |slot| self.table.prefetch(slot));
+        } else {
+            self.table.find_likely_outbound(aims, slots, |_| {});
         }
     }
 

@@ -16,15 +16,25 @@ pub(super) enum Stage {
     Decide,
 }
 
-/// Takes flows through the stages a step at a time: one is decided while what the next two need is on its way. `run` gets
-/// what the stage before found out about the same flows, at first `nothing`.
+/// Takes flows through the stages a step at a time. If what they need is far, one step is decided while that of the next
+/// two is on its way. `run` gets what the stage before found out about the same flows, at first `nothing`.
 #[inline]
 pub(super) fn in_steps<T: Copy>(
+    is_far: bool,
     flows: &[Flow],
     verdicts: &mut [Verdict],
     nothing: T,
     mut run: impl FnMut(Stage, &mut T, &[Flow], &mut [Verdict]),
 ) {
+    if !is_far {
+        let mut known = nothing;
+        for (flows, verdicts) in flows.chunks(STEP).zip(verdicts.chunks_mut(STEP)) {
+            for stage in [Stage::Aim, Stage::Find, Stage::Decide] {
+                run(stage, &mut known, flows, verdicts);
+            }
+        }
+        return;
+    }
     let [mut found, mut aimed, mut next] = [nothing; 3];
     let [mut found, mut aimed, mut next] = [&mut found, &mut aimed, &mut next];
     let (mut to_decide, mut to_find): (&[Flow], &[Flow]) = (&[], &[]);

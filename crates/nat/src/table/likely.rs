@@ -27,21 +27,25 @@ impl<A: Address> Table<A> {
         &mut self.slab.records
     }
 
-    /// Where [`Table::find_likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds, which is fetched.
+    /// Where [`Table::find_likely_outbound`] is to look for the mapping that [`Table::find_outbound`] finds.
     #[inline]
     pub(crate) fn aim_outbound(&self, protocol: Protocol, internal: A::Tagged, remote: A::Tagged) -> u64 {
-        let hash = self.key.hash(protocol, internal, remote);
-        if let Some(large) = &self.large {
-            large.outbound.prefetch(hash);
-        }
-        hash
+        self.key.hash(protocol, internal, remote)
     }
 
-    /// The slots that most likely hold them; `NONE` where [`Table::find_outbound`] must be asked.
-    #[inline(never)]
-    pub(crate) fn find_likely_outbound(&self, aims: &[u64], slots: &mut [u32]) {
+    /// Fetches what it reads there.
+    #[inline]
+    pub(crate) fn fetch_aim(&self, aim: u64) {
+        if let Some(large) = &self.large {
+            large.outbound.prefetch(aim);
+        }
+    }
+
+    /// The slots that most likely hold them, which `found` is told; `NONE` where [`Table::find_outbound`] must be asked.
+    #[inline]
+    pub(crate) fn find_likely_outbound(&self, aims: &[u64], slots: &mut [u32], found: impl Fn(u32)) {
         let Some(large) = &self.large else { return slots.fill(NONE) };
-        large.outbound.likely(aims, slots, |slot| self.prefetch(slot));
+        large.outbound.likely(aims, slots, found);
     }
 
     /// The ports, where each has one entry at most and they are indexed.
@@ -50,9 +54,15 @@ impl<A: Address> Table<A> {
         self.large.as_ref()?.ports(protocol)
     }
 
-    /// Whether all records are close to the processor, so that it hides by itself how long they take to come.
-    pub(crate) const fn is_near(&self) -> bool {
-        self.slab.records.len() * size_of::<Record<A>>() <= 1 << 19
+    /// Whether records, with so many octets that lead to them, are so far from the processor that it should not wait for them.
+    /// What its second cache has comes before it is missed.
+    pub(crate) const fn is_far(&self, octets: usize) -> bool {
+        self.slab.records.len() * size_of::<Record<A>>() + octets > 1 << 19
+    }
+
+    /// The same of records and the index of mappings.
+    pub(crate) fn is_far_outbound(&self) -> bool {
+        self.is_far(self.large.as_ref().map_or(0, |large| large.outbound.allocated()))
     }
 
     /// Fetches a record.

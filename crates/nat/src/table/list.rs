@@ -53,6 +53,11 @@ impl Lists {
         })
     }
 
+    /// Makes nobody's list, which pages refer to that have none.
+    pub(super) fn begin(&mut self) {
+        self.slots.grow(self.slots.len().max(PORTS));
+    }
+
     /// Gives back a list, which has no slots by now.
     pub(super) fn free(&mut self, list: u32) {
         self.free.push(list);

@@ -90,6 +90,11 @@ impl Nearby<'_> {
         }
     }
 
+    /// Whether it may find a port.
+    pub(crate) const fn knows_any(self) -> bool {
+        self.lists.len() > 0
+    }
+
     #[inline]
     pub(crate) const fn is_no_slot(self, slot: u32) -> bool {
         slot == self.no_slot()
@@ -160,9 +165,9 @@ impl Ports {
         Nearby { pages: &self.directory[..pages], lists: self.lists.all(), has_others: self.few.len() > 0 }
     }
 
-    /// Whether finding slots reads more memory than a processor keeps close by.
-    pub(crate) fn is_far(&self) -> bool {
-        self.lists.allocated() + self.few.allocated() > 1 << 20
+    /// Octets that are read to find slots.
+    pub(crate) const fn octets(&self) -> usize {
+        self.lists.allocated() + self.few.allocated()
     }
 
     /// Whether the page of `port` has neither a list nor a run.
@@ -326,6 +331,7 @@ impl Ports {
             let enough = if old.0 & Page::RUN == 0 { dense - dense / 8 } else { dense / 2 };
             if *count >= enough && slab.len() < Page::RUN - RUN {
                 *new = Page(Page::RUN | slab.take_run());
+                ports.lists.begin();
             }
         }
         ports
