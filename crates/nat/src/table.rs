@@ -25,7 +25,7 @@ mod slab;
 
 use large::{Inbound, Large};
 
-pub(crate) use ports::{Nearby, Ports};
+pub(crate) use ports::Nearby;
 pub(crate) use record::{Key, Record, Shape, Sign, is_laxer};
 use slab::Slab;
 
@@ -51,10 +51,12 @@ pub(crate) struct Limits {
     pub(crate) dense: u16,
     /// How many such pages there must be before the table is laid out anew.
     pub(crate) pages: u32,
+    /// So many octets are surely near the processor, which then waits for none of them: half of a usual second cache.
+    pub(crate) near: usize,
 }
 
 impl Limits {
-    pub(crate) const USUAL: Self = Self { scanned: 32, few: 12, dense: 208, pages: 64 };
+    pub(crate) const USUAL: Self = Self { scanned: 32, few: 12, dense: 208, pages: 64, near: 512 * 1024 };
 }
 
 /// The table. What look-ups read comes first, where no index is beside it.

@@ -192,7 +192,7 @@ fn is_at_home<A: Address>(inside: &Blocks<A>, pool: &Pool<A>, ip: A) -> bool {
     inside.contains(ip) || pool.place(ip).is_some()
 }
 
-/// Whether packets from and to an address pass for all that can be said of the address.
+/// Whether an address is neither martian nor inside nor the NAT's own.
 fn is_elsewhere<A: Address>(inside: &Blocks<A>, pool: &Pool<A>, ip: A) -> bool {
     !ip.is_martian() && !is_at_home(inside, pool, ip)
 }

@@ -8,7 +8,7 @@ use super::{Flow, Verdict};
 use crate::address::{Socket, Tagged};
 use crate::expiry::NONE;
 use crate::packet::UdpPacket;
-use crate::table::{Nearby, Ports};
+use crate::table::Nearby;
 use crate::translator::{Translator, check};
 
 impl Translator<u32> {
@@ -26,22 +26,17 @@ impl Translator<u32> {
                 self.receive_one(&usual, slot.unwrap_or(NONE), flow)
             }));
         };
-        let (is_very_far, is_far) = (ports.octets() > 1 << 20, self.table.is_far(ports.octets()));
-        in_steps(
-            is_far,
-            flows,
-            room(verdicts, flows.len()),
-            [NONE; STEP],
-            |stage, slots, flows, verdicts| {
-                let slots = &mut slots[..flows.len()];
-                match stage {
-                    Stage::Aim if is_very_far => self.fetch_inbound(flows),
-                    Stage::Aim => {}
-                    Stage::Find => self.find_inbound(is_far, flows, slots),
-                    Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
-                }
-            },
-        );
+        let (is_far, are_far_ports) = (self.table.is_far_inbound(ports), self.table.are_far_ports(ports));
+        let verdicts = room(verdicts, flows.len());
+        in_steps(is_far, flows, verdicts, [NONE; STEP], |stage, slots, flows, verdicts| {
+            let slots = &mut slots[..flows.len()];
+            match stage {
+                Stage::Aim if are_far_ports => self.fetch_inbound(flows),
+                Stage::Aim => {}
+                Stage::Find => self.find_inbound(is_far, flows, slots),
+                Stage::Decide => self.receive_all(&usual, slots, flows, verdicts),
+            }
+        });
     }
 
     /// Fetches what finding the mappings of flows from outside reads.
@@ -61,7 +56,7 @@ impl Translator<u32> {
         let nearby = ports.nearby(self.pool.run());
         if !nearby.knows_any() {
             slots.fill(NONE);
-            return self.find_farther(nearby, ports, flows, slots);
+            return self.search_inbound(nearby, is_far, flows, slots);
         }
         let mut done = 0;
         while done < flows.len() {
@@ -72,11 +67,11 @@ impl Translator<u32> {
             }
         }
         if self.pool.len() > self.pool.run() || !nearby.knows_all(self.table.records()) {
-            self.find_farther(nearby, ports, flows, slots);
+            self.search_inbound(nearby, is_far, flows, slots);
         }
     }
 
-    /// The same up to the first that is not nearby.
+    /// Finds those that take no search, up to the first that is out of the pool, and returns how many.
     #[inline(never)]
     fn find_nearby(&self, nearby: Nearby<'_>, is_far: bool, flows: &[Flow], slots: &mut [u32]) -> usize {
         let first: u64 = Tagged::new(Socket::new(self.pool.first(), 0), 0);
@@ -88,22 +83,23 @@ impl Translator<u32> {
         }
     }
 
-    /// The same for those that take a search.
+    /// Searches for those that have no slot yet.
     #[inline(never)]
-    fn find_farther(&self, nearby: Nearby<'_>, ports: &Ports, flows: &[Flow], slots: &mut [u32]) {
-        for (flow, slot) in
-            flows.iter().zip(slots).filter(|(_, slot)| **slot == NONE || nearby.is_no_slot(**slot))
-        {
-            let to = flow.destination.socket();
-            *slot = match self.pool.place(to.ip) {
-                Some(place) => ports.slot(place, to.port, self.table.records()),
-                None => NONE,
-            };
-            self.table.prefetch(*slot);
+    fn search_inbound(&self, nearby: Nearby<'_>, is_far: bool, flows: &[Flow], slots: &mut [u32]) {
+        let Some(ports) = self.table.ports(Protocol::Udp) else { return };
+        for (flow, slot) in flows.iter().zip(slots) {
+            if *slot == NONE || nearby.is_no_slot(*slot) {
+                let to = flow.destination.socket();
+                let place = self.pool.place(to.ip);
+                *slot = place.map_or(NONE, |place| ports.slot(place, to.port, self.table.records()));
+                if is_far {
+                    self.table.prefetch(*slot);
+                }
+            }
         }
     }
 
-    /// Lets flows to external endpoints in or not, whose mappings stand in `slots` where those are not `NONE`.
+    /// Lets flows to external endpoints in or not. Their mappings are in `slots`, of which some may lead nowhere.
     fn receive_all(&mut self, usual: &Usual, slots: &[u32], flows: &[Flow], verdicts: &mut [Verdict]) {
         let mut done = 0;
         while done < flows.len() {

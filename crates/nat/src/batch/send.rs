@@ -36,22 +36,16 @@ impl Translator<u32> {
                 self.send_one(usual, slot.unwrap_or(NONE), flow)
             }));
         }
-        let nothing = ([0; STEP], [NONE; STEP]);
-        let is_far = self.table.is_far_outbound();
-        in_steps(
-            is_far,
-            flows,
-            room(verdicts, flows.len()),
-            nothing,
-            |stage, (aims, slots), flows, verdicts| {
-                let (aims, slots) = (&mut aims[..flows.len()], &mut slots[..flows.len()]);
-                match stage {
-                    Stage::Aim => self.aim_outbound(is_far, flows, aims),
-                    Stage::Find => self.find_outbound(is_far, aims, slots),
-                    Stage::Decide => self.send_all(usual, slots, flows, verdicts),
-                }
-            },
-        );
+        let (is_far, nothing) = (self.table.is_far_outbound(), ([0; STEP], [NONE; STEP]));
+        let verdicts = room(verdicts, flows.len());
+        in_steps(is_far, flows, verdicts, nothing, |stage, (aims, slots), flows, verdicts| {
+            let (aims, slots) = (&mut aims[..flows.len()], &mut slots[..flows.len()]);
+            match stage {
+                Stage::Aim => self.aim_outbound(is_far, flows, aims),
+                Stage::Find => self.find_outbound(is_far, aims, slots),
+                Stage::Decide => self.send_all(usual, slots, flows, verdicts),
+            }
+        });
     }
 
     /// Where the table is to look for the mappings of flows from inside, which is fetched if it is far.

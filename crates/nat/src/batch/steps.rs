@@ -3,21 +3,21 @@
 use super::{Flow, Verdict};
 use crate::outcome::DropReason;
 
-/// Flows of one step. Those of two steps have their loads under way while a third is decided.
+/// Flows of one step. Where the table is far, those of two steps have their loads under way while a third is decided.
 pub(super) const STEP: usize = 64;
 
 /// What is done with a step of flows, one after the other.
 pub(super) enum Stage {
-    /// Fetches what `Find` reads; outbound, says where that is.
+    /// Says where `Find` is to look, or fetches what it reads.
     Aim,
-    /// Finds the record, and fetches it.
+    /// Finds the record, and fetches it if it is far.
     Find,
     /// Gives a verdict.
     Decide,
 }
 
 /// Takes flows through the stages a step at a time. If what they need is far, one step is decided while that of the next
-/// two is on its way. `run` gets what the stage before found out about the same flows, at first `nothing`.
+/// two is on its way. `run` gets what the stage before found out about the same flows; the first stage, anything.
 #[inline]
 pub(super) fn in_steps<T: Copy>(
     is_far: bool,

@@ -68,7 +68,7 @@ impl Usual {
         verdicts: &mut [Verdict],
     ) -> usize {
         let remote = |flow: &Flow| flow.destination;
-        self.decide_while(slots, flows, verdicts, remote, |slot, flow| {
+        self.decide_plain(slots, flows, verdicts, remote, |slot, flow| {
             self.send_plain(slot, records, pool, flow)
         })
     }
@@ -83,14 +83,15 @@ impl Usual {
         verdicts: &mut [Verdict],
     ) -> usize {
         let remote = |flow: &Flow| flow.source;
-        self.decide_while(slots, flows, verdicts, remote, |slot, flow| {
+        self.decide_plain(slots, flows, verdicts, remote, |slot, flow| {
             self.receive_plain(slot, records, flow)
         })
     }
 
-    /// Decides flows while `decide` can and their remotes are plain, and returns how many.
+    /// Decides flows while `decide` can and their remotes are plain, in a loop that looks at no more of them than it must, and
+    /// returns how many.
     #[inline(always)]
-    fn decide_while(
+    fn decide_plain(
         &self,
         slots: &[u32],
         flows: &[Flow],

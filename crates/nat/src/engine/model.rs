@@ -178,8 +178,8 @@ impl Bench {
             || Nat::new(config(), Xoshiro256PlusPlus::seed_from_u64(seed)).expect("a valid configuration");
         let (mut small, mut large, mut batched) = (nat(), nat(), nat());
         small.observe(true);
-        large.set_limits(&Limits { scanned: 0, few: 0, dense: 4, pages: 1 });
-        batched.set_limits(&Limits { scanned: 0, few: 3, dense: 8, pages: 2 });
+        large.set_limits(&Limits { scanned: 0, few: 0, dense: 4, pages: 1, ..Limits::USUAL });
+        batched.set_limits(&Limits { scanned: 0, few: 3, dense: 8, pages: 2, near: 0 });
         let model = Model::new(behavior, external);
         let (cut, released, reasons) = Default::default();
         Self { model, small, large, batched, cut, released, reasons }

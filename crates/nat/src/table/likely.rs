@@ -1,5 +1,5 @@
-//! Searches in three steps, so that those of many packets overlap: a first step says where to look and fetches that
-//! line, a second finds the slot there and fetches its record, and a third, the caller's, looks whether it is right.
+//! Searches in three steps, so that those of many packets overlap: a first step says where to look and may fetch that
+//! line, a second finds the slot there and may fetch its record, and a third, the caller's, looks whether it is right.
 
 use natbed_packet::Protocol;
 
@@ -33,7 +33,7 @@ impl<A: Address> Table<A> {
         self.key.hash(protocol, internal, remote)
     }
 
-    /// Fetches what it reads there.
+    /// Fetches what [`Table::find_likely_outbound`] reads there.
     #[inline]
     pub(crate) fn fetch_aim(&self, aim: u64) {
         if let Some(large) = &self.large {
@@ -41,7 +41,8 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// The slots that most likely hold them, which `found` is told; `NONE` where [`Table::find_outbound`] must be asked.
+    /// The slots that most likely hold the mappings, each of which `found` is told; any number where it is another one, or
+    /// there is no mapping.
     #[inline]
     pub(crate) fn find_likely_outbound(&self, aims: &[u64], slots: &mut [u32], found: impl Fn(u32)) {
         let Some(large) = &self.large else { return slots.fill(NONE) };
@@ -54,15 +55,23 @@ impl<A: Address> Table<A> {
         self.large.as_ref()?.ports(protocol)
     }
 
-    /// Whether records, with so many octets that lead to them, are so far from the processor that it should not wait for them.
-    /// What its second cache has comes before it is missed.
-    pub(crate) const fn is_far(&self, octets: usize) -> bool {
-        self.slab.records.len() * size_of::<Record<A>>() + octets > 1 << 19
+    /// Whether the records and the index of mappings are too large to be near the processor.
+    pub(crate) fn is_far_outbound(&self) -> bool {
+        self.are_far(self.large.as_ref().map_or(0, |large| large.outbound.allocated()))
     }
 
-    /// The same of records and the index of mappings.
-    pub(crate) fn is_far_outbound(&self) -> bool {
-        self.is_far(self.large.as_ref().map_or(0, |large| large.outbound.allocated()))
+    /// Whether the records and what leads to those of `ports` are.
+    pub(crate) const fn is_far_inbound(&self, ports: &Ports) -> bool {
+        self.are_far(ports.octets())
+    }
+
+    /// Whether what leads to the records of `ports` alone is.
+    pub(crate) const fn are_far_ports(&self, ports: &Ports) -> bool {
+        ports.octets() > self.limits().near
+    }
+
+    const fn are_far(&self, octets: usize) -> bool {
+        self.slab.records.len() * size_of::<Record<A>>() + octets > self.limits().near
     }
 
     /// Fetches a record.

@@ -49,11 +49,13 @@ impl Lists {
         self.free.pop().unwrap_or_else(|| {
             let list = self.slots.len().max(PORTS);
             self.slots.grow(list + PORTS);
-            u32::try_from(list).unwrap_or(0)
+            u32::try_from(list).expect("65,535 addresses have fewer ports than 2^32")
         })
     }
 
-    /// Makes nobody's list, which pages refer to that have none.
+    /// Makes nobody's list. Pages with neither a list nor a run refer to it, so that [`Nearby`] may read one for any page.
+    ///
+    /// [`Nearby`]: super::Nearby
     pub(super) fn begin(&mut self) {
         self.slots.grow(self.slots.len().max(PORTS));
     }

@@ -77,8 +77,8 @@ impl Nearby<'_> {
         found: impl FnMut(u32),
     ) -> usize {
         match self.lists {
-            Slots::Short(lists) => find_while(self.pages, lists, distances, slots, found),
-            Slots::Long(lists) => find_while(self.pages, lists, distances, slots, found),
+            Slots::Short(lists) => find_in(self.pages, lists, distances, slots, found),
+            Slots::Long(lists) => find_in(self.pages, lists, distances, slots, found),
         }
     }
 
@@ -107,7 +107,7 @@ impl Nearby<'_> {
 }
 
 #[inline(always)]
-fn find_while<T: Slot>(
+fn find_in<T: Slot>(
     pages: &[Page],
     lists: &[T],
     distances: impl Iterator<Item = u64>,
@@ -190,7 +190,9 @@ impl Ports {
     fn indexed<A: Address>(&self, pool: u16, port: u16, records: &[Record<A>]) -> u32 {
         let is_it = |slot: u32| {
             let record: Option<&Record<A>> = records.get(slot as usize);
-            record.is_some_and(|record| record.external_port() == port && record.pool == pool)
+            record.is_some_and(|record| {
+                record.external_port() == port && record.pool == pool && record.is_live()
+            })
         };
         self.few.find(hash(pool, port), is_it).unwrap_or(NONE)
     }
@@ -331,8 +333,10 @@ impl Ports {
             let enough = if old.0 & Page::RUN == 0 { dense - dense / 8 } else { dense / 2 };
             if *count >= enough && slab.len() < Page::RUN - RUN {
                 *new = Page(Page::RUN | slab.take_run());
-                ports.lists.begin();
             }
+        }
+        if ports.directory.iter().any(|page| page.0 & Page::RUN != 0) {
+            ports.lists.begin();
         }
         ports
     }

@@ -32,8 +32,9 @@ const REPLIED: u16 = 2;
 const UNSOLICITED: u16 = 4;
 const HELD: u16 = 8;
 const PROTOCOL: u16 = 3 << PROTOCOL_SHIFT;
-const ELSEWHERE: u16 = 0x40;
 const PROTOCOL_SHIFT: u16 = 4;
+/// Its first remote is neither martian nor inside nor the NAT's own.
+const ELSEWHERE: u16 = 0x40;
 const GENERATION_SHIFT: u16 = 8;
 const GENERATION: u16 = 0xff << GENERATION_SHIFT;
 
@@ -147,7 +148,7 @@ impl<A: Address> Record<A> {
         self.add_flags(REPLIED);
     }
 
-    /// Whether its first remote is neither the NAT's own nor inside, nor an address that no router forwards to.
+    /// Notes whether its first remote is neither martian nor inside nor the NAT's own.
     pub(crate) fn set_elsewhere(&mut self, elsewhere: bool) {
         let flag = if elsewhere { ELSEWHERE } else { 0 };
         self.remote.set_tag(self.remote.tag() & !ELSEWHERE | flag);
@@ -271,7 +272,7 @@ impl<A: Address> Key<A> {
     }
 }
 
-/// What tells a record of which nothing else needs to be known, to be compared in one go.
+/// The first remote and the flags that a record must have, to be compared in one go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sign<A: Address> {
     mask: A::Tagged,
@@ -279,24 +280,25 @@ pub(crate) struct Sign<A: Address> {
 }
 
 impl<A: Address> Sign<A> {
-    fn new(key: &Key<A>, flags: u16, among: u16) -> Self {
-        let mut mask = key.mask;
-        mask.set_tag(among);
-        Self { mask, flags }
+    /// A remote that is the same to `key`, and these among the flags in `mask`.
+    fn new(key: &Key<A>, flags: u16, mask: u16) -> Self {
+        let mut masks = key.mask;
+        masks.set_tag(mask);
+        Self { mask: masks, flags }
     }
 
-    /// A mapping whose first remote is one to `key`, and, if the key looks at its address, is elsewhere.
-    fn mapping(key: &Key<A>, flags: u16, among: u16) -> Self {
+    /// Those of a mapping. Its remote must be elsewhere if the key looks at addresses.
+    fn mapping(key: &Key<A>, flags: u16, mask: u16) -> Self {
         let elsewhere = if key.covers_addresses() { ELSEWHERE } else { 0 };
-        Self::new(key, MAPPING | elsewhere | flags, MAPPING_MASK | elsewhere | among)
+        Self::new(key, MAPPING | elsewhere | flags, MAPPING_MASK | elsewhere | mask)
     }
 
-    /// The same of a protocol.
+    /// Those of a mapping of a protocol.
     pub(crate) fn mapping_of(key: &Key<A>, protocol: Protocol) -> Self {
         Self::mapping(key, flags_of(protocol), PROTOCOL)
     }
 
-    /// The same that has let something in.
+    /// Those of a mapping that has let something in.
     pub(crate) fn replied_mapping(key: &Key<A>) -> Self {
         Self::mapping(key, REPLIED, REPLIED)
     }

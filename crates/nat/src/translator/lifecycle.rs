@@ -142,8 +142,7 @@ impl<A: Address> Translator<A> {
             });
         }
         let shape = Shape::new(&self.behavior, usize::from(self.pool.len()), &self.timers);
-        let is_elsewhere = |ip| is_elsewhere(&self.inside, &self.pool, ip);
-        self.table.repool(self.latest, shape, place, is_elsewhere);
+        self.table.repool(self.latest, shape, place, |ip| is_elsewhere(&self.inside, &self.pool, ip));
         Ok(())
     }
 

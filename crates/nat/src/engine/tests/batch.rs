@@ -48,10 +48,11 @@ impl IntoEndpoint for SocketAddrV4 {
     }
 }
 
-/// Of a table with all its indexes from the start, and of one that is always scanned.
-const LIMITS: [Limits; 2] = [
-    Limits { scanned: 0, few: 0, dense: 8, pages: 2 },
-    Limits { scanned: u32::MAX, few: 0, dense: 8, pages: 2 },
+/// Of tables with all their indexes from the start, near and far, and of one that is always scanned.
+const LIMITS: [Limits; 3] = [
+    Limits { scanned: 0, few: 0, dense: 8, pages: 2, ..Limits::USUAL },
+    Limits { scanned: 0, few: 2, dense: 8, pages: 2, near: 0 },
+    Limits { scanned: u32::MAX, few: 0, dense: 8, pages: 2, ..Limits::USUAL },
 ];
 
 /// Batches of anything, whose flows open, repeat, fail and meet one another within a batch.
@@ -61,6 +62,9 @@ fn batches_of_anything_do_what_single_packets_do() {
         base(),
         preset("symmetric"),
         preset("EIM/EIF"),
+        preset("EIM/ADF"),
+        preset("ADM/ADF"),
+        Behavior { filtering: Filtering::AddressDependent, ..preset("firewall") },
         preset("firewall"),
         preset("none"),
         Behavior { filter_timeout: Some(Duration::from_secs(20)), ..base() },
@@ -95,7 +99,7 @@ fn batches_of_anything_do_what_single_packets_do() {
             }
             batched.wait(rng.random_range(0..30));
             let (now, out) = (batched.now, round % 2 == 0);
-            let flows: Vec<Flow> = (0..rng.random_range(1..200))
+            let flows: Vec<Flow> = (0..rng.random_range(1..400))
                 .map(|_| match rng.random_range(0..8) {
                     0 | 1 => any_flow(&mut rng),
                     _ if out => inside_flow(&mut rng),

@@ -1,5 +1,7 @@
 //! What tables of many mappings do while they are laid out in the order of their ports.
 
+use natbed_packet::{Icmp, IcmpQuery};
+
 use super::*;
 use crate::table::Limits;
 use crate::{Flow, Verdict};
@@ -110,4 +112,26 @@ fn ten_thousand_mappings_take_sixty_four_octets_each() {
     }
     let octets = nat.nat.allocated_bytes();
     assert!((56 * 10_000..64 * 10_000).contains(&octets), "{octets}");
+}
+
+/// An entry on the one port whose hash is that of nothing, where a record that nobody has used has the slot of no number.
+#[test]
+fn port_0_of_the_first_address_is_not_that_of_an_unused_record() {
+    let mut nat = Bench::with(Behavior { unsolicited: Unsolicited::CreatesState, ..base() }, 3);
+    let query = IcmpQuery { reply: false, identifier: 0, sequence: 0, payload: Bytes::new() };
+    let echo = || Datagram::new(SERVER.ip, EXTERNAL.ip, Transport::Icmp(Icmp::Query(query.clone())));
+    let ports = (1024..=u16::MAX).filter(|port| port & 0xff != 0xff).take(60_000);
+    let hosts = (10..13).map(|host| Endpoint::v4(192, 168, 1, host, 0));
+    for (host, port) in hosts.flat_map(|host| ports.clone().map(move |port| (host, port))) {
+        nat.out(Endpoint { port, ..host }, SERVER).expect("a port");
+    }
+    let Outcome::Drop(drop) = nat.nat.inbound(nat.now, &mut echo()) else { panic!("nobody asked for it") };
+    let taken = drop.sent.and_then(|sent| sent.mapping).expect("an entry of its own");
+    let external = [1, 2, 3].map(|host| Endpoint::v4(203, 0, 113, host, 0).ip);
+    nat.nat.set_external(nat.now, &external).expect("the same addresses");
+    let Outcome::Drop(again) = nat.nat.inbound(nat.now, &mut echo()) else { panic!("nobody asked for it") };
+    assert_eq!(again.mapping, Some(taken));
+    nat.wait(1000);
+    nat.nat.handle_timeout(nat.now);
+    assert!(nat.nat.snapshot(nat.now).is_empty());
 }

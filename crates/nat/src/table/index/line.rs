@@ -15,6 +15,7 @@ pub(crate) trait Line: Clone {
     fn likely(&self, tag: u16) -> u32;
     /// A bit for each lane with this tag.
     fn lanes(&self, tag: u16) -> u16;
+    /// The slot in a lane, or `NONE`: tag 0 may be that of a slot as well as of a lane without one.
     fn slot(&self, lane: usize) -> u32;
     /// Puts a slot, or `NONE`, in a lane.
     fn set(&mut self, lane: usize, tag: u16, slot: u32);
@@ -113,11 +114,12 @@ impl Line for Short {
 
     #[inline]
     fn slot(&self, lane: usize) -> u32 {
-        self.slots[lane].into()
+        if self.slots[lane] == Slot::NO_SLOT { NONE } else { self.slots[lane].into() }
     }
 
     #[inline]
     fn set(&mut self, lane: usize, tag: u16, slot: u32) {
+        debug_assert!(short(slot).is_some(), "the index gets long lines first");
         (self.tags[lane], self.slots[lane]) = (tag, short(slot).unwrap_or(Slot::NO_SLOT));
     }
 
@@ -140,6 +142,7 @@ impl Line for Short {
     }
 
     fn set_spilled(&mut self, count: u32) {
+        debug_assert!(count <= u16::MAX.into(), "there are no more slots");
         self.slots[Self::LANES] = u16::try_from(count).unwrap_or(u16::MAX);
     }
 }
