@@ -15,18 +15,21 @@ use crate::ports::{Search, next_free_among};
 use crate::slots;
 
 mod index;
+mod key;
 mod large;
 mod layout;
 mod likely;
 mod list;
+mod nearby;
 mod ports;
 mod record;
 mod slab;
 
 use large::{Inbound, Large};
 
-pub(crate) use ports::Nearby;
-pub(crate) use record::{Key, Record, Shape, Sign, is_laxer};
+pub(crate) use key::{Key, Sign};
+pub(crate) use nearby::Nearby;
+pub(crate) use record::{Record, Shape, is_laxer};
 use slab::Slab;
 
 /// What a host with mappings has.
