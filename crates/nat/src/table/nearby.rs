@@ -82,7 +82,7 @@ fn find_in<T: Slot>(
 ) -> usize {
     let slot = |distance: u64| {
         let [_, _, port, ..] = distance.to_le_bytes();
-        let page = pages.get((distance >> 24) as usize)?;
+        let page = pages.get(usize::try_from(distance >> 24).ok()?)?;
         match page.in_run(port.into()) {
             Some(slot) => Some(slot),
             None => lists.get(page.0 as usize + usize::from(port)).map(|slot| (*slot).into()),
