@@ -7,8 +7,8 @@
 /// Starts to fetch the cache line where `list[place]` begins into the second cache; where there is no such item, nothing
 /// is wrong. Does nothing on processors other than x86-64.
 ///
-/// The first cache waits for few lines at a time, the second for many: what is fetched into the first in large numbers
-/// comes half as fast.
+/// Into the first cache, lines that are fetched in large numbers come half as fast: it seems to wait for fewer at a time
+/// (`benches/README.md`).
 #[inline(always)]
 pub fn prefetch<T>(list: &[T], place: usize) {
     prefetch_lines(list, place, 1);

@@ -10,7 +10,7 @@ use crate::slots::short;
 
 mod line;
 
-use line::{Line, Long, Short};
+use line::{LINE, Line, Long, Short};
 
 /// Lines that are fetched ahead of many insertions.
 const AHEAD: usize = 32;
@@ -78,7 +78,7 @@ impl Index {
 
     /// Octets allocated.
     pub(crate) const fn allocated(&self) -> usize {
-        64 * of_either!(self, lines => lines.lines.capacity())
+        LINE * of_either!(self, lines => lines.lines.capacity())
     }
 
     /// The slot with this hash that `is_it`.

@@ -5,6 +5,9 @@ use std::hint::select_unpredictable;
 use crate::expiry::NONE;
 use crate::slots::{Slot, short};
 
+/// Octets of a cache line.
+pub(super) const LINE: usize = 64;
+
 /// A line with lanes for some slots. The tag of a lane without a slot is 0.
 pub(crate) trait Line: Clone {
     const EMPTY: Self;
@@ -44,6 +47,8 @@ pub(crate) struct Short {
     slots: [u16; 16],
     tags: [u16; 16],
 }
+
+const _: () = assert!(size_of::<Long>() == LINE && size_of::<Short>() == LINE);
 
 impl Short {
     const LANES: usize = 15;
